@@ -1,0 +1,1 @@
+"""Where messages go: batches in order through stages, positions, policies, checkpoints."""

@@ -1,0 +1,1 @@
+"""How a plugin is executed; each runtime gives handles that satisfy the contract's protocols."""
