@@ -60,43 +60,72 @@ def pubnet_copy(pubnet: Path, tmp_path: Path) -> Path:
     return target
 
 
-def ledger_xdr(sequence: int, previous_hash: bytes, *, closed_at_s: int | None = None) -> bytes:
-    """A LedgerCloseMeta V0 without transactions, as small as the format allows."""
-    header = struct.pack(
-        ">I32s32sQII32s32sIqqIQIII128sI",
-        13,
-        previous_hash,
-        sha256(previous_hash).digest(),
-        closed_at_s or 1_600_000_000 + 5 * sequence,
-        0,
-        0,
-        sha256(bytes(4)).digest(),
-        bytes(32),
-        sequence,
-        10**18,
-        0,
-        0,
-        0,
-        100,
-        5_000_000,
-        1000,
-        bytes(128),
-        0,
-    )
-    start = struct.pack(">I", 0) + sha256(header).digest() + header + bytes(4)
-    return start + previous_hash + bytes(4) + bytes(4) + bytes(4) + bytes(4)
+class Made:
+    """Ledgers and files made by hand, valid unless told otherwise."""
+
+    @staticmethod
+    def ledger(
+        sequence: int,
+        previous_hash: bytes = bytes(32),
+        *,
+        closed_at_s: int | None = None,
+        meta_version: int = 0,
+        extended: bool = False,
+        value: bytes = bytes(8),
+    ) -> bytes:
+        """A LedgerCloseMeta without transactions, as small as the format allows.
+
+        *extended* uses the larger arm of each extension; *value* is the end of
+        the StellarValue: its upgrades and its union.
+        """
+        value_head = sha256(previous_hash).digest() + struct.pack(
+            ">Q", closed_at_s or 1_600_000_000 + 5 * sequence
+        )
+        header = b"".join(
+            [
+                struct.pack(">I", 13),
+                previous_hash,
+                value_head,
+                value,
+                sha256(bytes(4)).digest(),
+                bytes(32),
+                struct.pack(">IqqIQIII", sequence, 10**18, 0, 0, 0, 100, 5_000_000, 1000),
+                bytes(128),
+                struct.pack(">III", 1, 7, 0) if extended else bytes(4),
+            ]
+        )
+        meta_ext = b"" if meta_version == 0 else bytes(4)
+        if extended and meta_version:
+            meta_ext = struct.pack(">IIq", 1, 0, 12345)
+        start = struct.pack(">I", meta_version) + meta_ext
+        entry = sha256(header).digest() + header + bytes(4)
+        return start + entry + previous_hash + bytes(16)
+
+    @staticmethod
+    def hash(ledger: bytes) -> bytes:
+        """The hash stored in a ledger of meta version 0."""
+        return ledger[4:36]
+
+    @staticmethod
+    def chain(first: int, last: int, previous_hash: bytes = bytes(32)) -> list[bytes]:
+        """Ledgers that follow one another."""
+        ledgers: list[bytes] = []
+        for sequence in range(first, last + 1):
+            ledgers.append(Made.ledger(sequence, previous_hash))
+            previous_hash = Made.hash(ledgers[-1])
+        return ledgers
+
+    @staticmethod
+    def batch(first: int, ledgers: list[bytes], *, last: int | None = None) -> bytes:
+        """A LedgerCloseMetaBatch, not compressed."""
+        last = first + len(ledgers) - 1 if last is None else last
+        return struct.pack(">III", first, last, len(ledgers)) + b"".join(ledgers)
 
 
-def header_hash(xdr: bytes) -> bytes:
-    """The hash stored in a ledger that `ledger_xdr` made."""
-    return xdr[4:36]
-
-
-def batch(first: int, ledgers: list[bytes], *, last: int | None = None) -> bytes:
-    """A compressed LedgerCloseMetaBatch."""
-    last = first + len(ledgers) - 1 if last is None else last
-    head = struct.pack(">III", first, last, len(ledgers))
-    return zstandard.compress(head + b"".join(ledgers))
+@pytest.fixture(scope="session")
+def made() -> type[Made]:
+    """Ledgers and files made by hand."""
+    return Made
 
 
 @pytest.fixture
@@ -107,19 +136,16 @@ def write_lake(tmp_path: Path) -> Callable[..., Path]:
         layout: Layout, first: int, last: int, *, extension: str = "xdr.zst", name: str = "made"
     ) -> Path:
         folder = tmp_path / name
-        previous = bytes(32)
         files: dict[str, list[bytes]] = {}
         starts: dict[str, int] = {}
-        for sequence in range(first, last + 1):
-            xdr = ledger_xdr(sequence, previous)
-            previous = header_hash(xdr)
+        for sequence, xdr in enumerate(Made.chain(first, last), first):
             key = layout.key_for(sequence, extension)
             files.setdefault(key, []).append(xdr)
             starts.setdefault(key, sequence)
         for key, ledgers in files.items():
             path = folder / key
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(batch(starts[key], ledgers))
+            path.write_bytes(zstandard.compress(Made.batch(starts[key], ledgers)))
         return folder
 
     return write

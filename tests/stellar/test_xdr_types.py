@@ -33,8 +33,9 @@ pytestmark = pytest.mark.skipif(not DEFINITIONS.exists(), reason=f"no XDR files 
 class RandomValues:
     """Writes random values of any type, small and not too deep."""
 
-    def __init__(self, definitions: Definitions, seed: int) -> None:
+    def __init__(self, definitions: Definitions, seed: int, ascii_only: bool = False) -> None:
         self._types = definitions.types
+        self._ascii_only = ascii_only
         self._random = random.Random(seed)
 
     def of(self, name: str, depth: int = 0) -> bytes:
@@ -57,8 +58,12 @@ class RandomValues:
     def _union(self, arms: tuple[tuple[int, TypeRef | None], ...], depth: int) -> bytes:
         void = [arm for arm in arms if arm[1] is None]
         value, target = self._random.choice(void if void and depth > 12 else arms)
-        body = b"" if target is None else self._reference(target, depth + 1)
-        return struct.pack(">i", value) + body
+        if target is None:
+            return struct.pack(">i", value)
+        # stellar-sdk cannot print a chosen arm that holds nothing, such as `vec` without a vector.
+        flag = struct.pack(">I", 1) if target.shape == "optional" else b""
+        body = self.of(target.base, depth + 1) if flag else self._reference(target, depth + 1)
+        return struct.pack(">i", value) + flag + body
 
     def _reference(self, ref: TypeRef, depth: int) -> bytes:
         if ref.shape == "optional":
@@ -67,6 +72,8 @@ class RandomValues:
         if ref.base in ("opaque", "string"):
             size = ref.size if ref.shape == "fixed" else self._random.randint(0, min(ref.size, 70))
             data = self._random.randbytes(size)
+            if ref.base == "string" and self._ascii_only:
+                data = bytes(0x5D + byte % 32 for byte in data)
             prefix = b"" if ref.shape == "fixed" else struct.pack(">I", size)
             return prefix + data + bytes(-size % 4)
         if ref.shape == "fixed":
@@ -113,12 +120,26 @@ def same(ours: Any, theirs: Any) -> bool:
         )
     if isinstance(ours, list) and isinstance(theirs, list):
         return len(ours) == len(theirs) and all(map(same, ours, theirs))
-    if isinstance(ours, str) and isinstance(theirs, dict):  # AssetCode
-        return [ours] == list(theirs.values())
+    if isinstance(ours, str) and isinstance(theirs, dict):
+        return ours == as_text(theirs)
     if isinstance(ours, str) and isinstance(theirs, str):
-        is_contract = re.fullmatch("C[A-Z2-7]{55}", ours) and re.fullmatch("[0-9a-f]{64}", theirs)
-        return StrKey.decode_contract(ours).hex() == theirs if is_contract else same_text(ours, theirs)
+        if re.fullmatch("C[A-Z2-7]{55}", ours) and re.fullmatch("[0-9a-f]{64}", theirs):
+            return StrKey.decode_contract(ours).hex() == theirs
+        return same_text(ours, theirs.replace("\0", "\\0"))
     return bool(ours == theirs)
+
+
+def as_text(parts: dict[str, str]) -> str:
+    """The SEP-51 string for values that stellar-sdk prints as objects."""
+    match parts:
+        case {"id": number, "ed25519": key}:
+            return StrKey.encode_med25519_public_key(bytes.fromhex(key) + int(number).to_bytes(8, "big"))
+        case {"ed25519": key, "payload": payload}:
+            data = bytes.fromhex(payload)
+            padded = len(data).to_bytes(4, "big") + data + bytes(-len(data) % 4)
+            return StrKey.encode_ed25519_signed_payload(bytes.fromhex(key) + padded)
+        case _:  # an AssetCode, by its kind
+            return next(iter(parts.values())).replace("\0", "\\0")
 
 
 def bare(name: str) -> str:
@@ -156,6 +177,6 @@ def test_fits_the_official_json_schema(name: str) -> None:
     """Arms that no sample ledger holds have the names and shapes of the official JSON Schema."""
     schema = json.loads((DATA / f"xdr/json_schema/{name}.json").read_text())
     validator = jsonschema.Draft201909Validator(schema)
-    values = RandomValues(definitions(), seed=1)
+    values = RandomValues(definitions(), seed=1, ascii_only=True)
     for _ in range(20):
         validator.validate(json.loads(to_sep51(values.of(name), name)))

@@ -36,16 +36,29 @@ class ValueInvalid(PluginError):
     Attributes:
         row: The row of the batch, counted from 0.
         field: The field, or empty where the payload itself does not fit.
+        message_id: The message, where it is known.
     """
 
     code = "table.value_invalid"
     hint = "correct the stage that gives this value, or the output schema it declares"
 
-    def __init__(self, expected: str, got: str, *, row: int, field: str = "") -> None:
+    def __init__(
+        self, expected: str, got: str, *, row: int, field: str = "", message_id: str = ""
+    ) -> None:
         subject = f"field `{field}`" if field else "the payload"
-        super().__init__(f"{subject} of row {row}: expected {expected}, got {got}")
+        message = f"message `{message_id}`" if message_id else f"row {row}"
+        super().__init__(f"{subject} of {message}: expected {expected}, got {got}")
+        self.expected = expected
+        self.got = got
         self.row = row
         self.field = field
+        self.message_id = message_id
+
+    def of_message(self, message_id: str) -> ValueInvalid:
+        """Return the same error, saying which message it is."""
+        return ValueInvalid(
+            self.expected, self.got, row=self.row, field=self.field, message_id=message_id
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,7 @@ class Column:
         """
         kind = _KINDS[self.kind]
         if self.required and None in values:
-            raise ValueInvalid(f"`{kind.words}`", "null", row=values.index(None), field=self.name)
+            raise ValueInvalid(kind.words, "null", row=values.index(None), field=self.name)
         if not set(map(type, values)) <= kind.ready:
             values = [self._fit(kind, row, value) for row, value in enumerate(values)]
         try:
@@ -124,7 +137,6 @@ def _boolean(value: Any) -> bool:
 def _string(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError
-    value.encode()
     return value
 
 

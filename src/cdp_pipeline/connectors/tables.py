@@ -90,13 +90,16 @@ def arrow_rows(
         NameTaken: The rows have a column `message_id` of their own.
     """
     payloads = batch.payloads
-    if isinstance(payloads, ArrowPayloads):
-        rows = payloads.record_batch
-    elif schema and schema.get("properties"):
-        names = [column.name for column in columns_of(schema)]
-        rows = pa.RecordBatch.from_arrays(json_columns(schema, payloads.json()), names)
-    else:
-        rows = _plain_rows(batch)
+    try:
+        if isinstance(payloads, ArrowPayloads):
+            rows = payloads.record_batch
+        elif schema and schema.get("properties"):
+            names = [column.name for column in columns_of(schema)]
+            rows = pa.RecordBatch.from_arrays(json_columns(schema, payloads.json()), names)
+        else:
+            rows = _plain_rows(batch)
+    except ValueInvalid as error:
+        raise error.of_message(batch.ids[error.row]) from None
     return _with_message_id(rows, batch) if message_id else rows
 
 

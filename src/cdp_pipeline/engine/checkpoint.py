@@ -92,19 +92,24 @@ class CheckpointStore:
             ) from error
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Replace the stored checkpoint, durably."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        staged = self.path.with_suffix(".tmp")
+        """Replace the stored checkpoint, durably.
+
+        Raises:
+            StateError: checkpoint.unwritable; the old one is still there.
+        """
         fields = asdict(checkpoint) | {
             "version": VERSION,
             "token": base64.b64encode(checkpoint.token).decode(),
         }
-        with staged.open("w", encoding="utf-8") as file:
-            json.dump(fields, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(self.path)
-        sync_folder(self.path.parent)
+        try:
+            replace_file(self.path, json.dumps(fields, indent=2).encode())
+        except OSError as error:
+            raise StateError(
+                f"the checkpoint cannot be written: {error.strerror}",
+                code="checkpoint.unwritable",
+                where=str(self.path),
+                hint="make room, or set XDG_STATE_HOME to a folder that can be written",
+            ) from error
 
     def remove(self) -> bool:
         """Remove the stored checkpoint; False where there was none."""
@@ -114,6 +119,18 @@ class CheckpointStore:
             return False
         sync_folder(self.path.parent)
         return True
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace *path* by *content* at once and durably, or leave it as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_suffix(".tmp")
+    with staged.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    staged.replace(path)
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

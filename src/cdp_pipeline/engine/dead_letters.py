@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cdp_pipeline.engine.checkpoint import replace_file
 from cdp_pipeline.engine.parcel import Part
 from cdpplugin import PluginError
 
@@ -34,12 +35,7 @@ class DeadLetters:
             kept = [
                 line for line in lines if _position(line) <= (-1 if position is None else position)
             ]
-        staged = self.path.with_suffix(".tmp")
-        with staged.open("wb") as file:
-            file.writelines(kept)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(self.path)
+        replace_file(self.path, b"".join(kept))
 
     async def write(
         self, part: Part, row: int, error: PluginError, *, stage: str, plugin: str

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from cdp_pipeline.engine.checkpoint import Checkpoint, CheckpointStore
+from cdp_pipeline.errors import StateError
 
 Acknowledge = Callable[[int], Awaitable[None]]
 
@@ -48,7 +50,11 @@ class Durability:
             self._tokens.append((mark, token))
 
     async def save(self) -> None:
-        """Write the checkpoint if it has advanced, then tell the source."""
+        """Write the checkpoint if it has advanced, then tell the source.
+
+        Raises:
+            StateError: checkpoint.unwritable.
+        """
         position = self.position
         if position <= self._saved:
             return
@@ -61,7 +67,8 @@ class Durability:
         await self._acknowledge(position)
 
     async def save_every(self, interval_s: float) -> None:
-        """Save again and again until cancelled."""
+        """Save again and again until cancelled; a full disk may have room the next time."""
         while True:
             await asyncio.sleep(interval_s)
-            await self.save()
+            with suppress(StateError):
+                await self.save()

@@ -91,7 +91,6 @@ class Pipeline:
         self._spec = spec
         self.statistics = statistics
         self._outcome = Outcome()
-        self._outlets: list[Outlet] = []
         consumers = [step.spec.name for step in spec.steps if isinstance(step, ConsumerStep)]
         self._has_consumers = bool(consumers)
         self._durability = Durability(

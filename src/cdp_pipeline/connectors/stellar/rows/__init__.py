@@ -1,0 +1,23 @@
+"""Turns a raw ledger into rows of `ledgers`, `transactions`, `operations`, `token_transfers` and
+`contract_events`, with the names, types and values of stellar-etl and Hubble."""
+
+from __future__ import annotations
+
+from .errors import EventsMissing, LedgerUnreadable, TableUnknown, TransactionUnmatched
+from .extract import Rows, Stats, extract
+from .json_rows import ledger_document, to_json_rows
+from .schemas import SCHEMAS, TABLES
+
+__all__ = [
+    "SCHEMAS",
+    "TABLES",
+    "EventsMissing",
+    "LedgerUnreadable",
+    "Rows",
+    "Stats",
+    "TableUnknown",
+    "TransactionUnmatched",
+    "extract",
+    "ledger_document",
+    "to_json_rows",
+]

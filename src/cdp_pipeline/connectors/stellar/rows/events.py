@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from . import model
-from .assets import Asset, asset_contract, parse_canonical
+from .assets import NATIVE, Asset, asset_contract, parse_canonical
 from .ledger import Transaction
 from .text import string_text
 
@@ -68,7 +68,7 @@ def read_transfer(event: model.ContractEvent, network_id: bytes) -> Transfer | N
         return None
     topics = _topics_decoder.decode(raw_topics)
     topic = topics[0]["symbol"]
-    asset = _asset(topics, event.contract_id, network_id)
+    asset = _asset(topic, topics, event.contract_id, network_id)
     addresses = _addresses(topics)
     value = _amount(_data_decoder.decode(event.body.v0.data))
     least, most = _ADDRESS_COUNTS[topic]
@@ -84,10 +84,15 @@ def _parties(topic: str, addresses: list[str]) -> tuple[str | None, str | None]:
     return (None, addresses[-1]) if topic == "mint" else (addresses[-1], None)
 
 
-def _asset(topics: list[Any], contract: str, network_id: bytes) -> Asset | None:
-    """Return the asset the last topic names, if the event comes from that asset's contract."""
+def _asset(topic: str, topics: list[Any], contract: str, network_id: bytes) -> Asset | None:
+    """Return the asset the last topic names, if the event comes from that asset's contract.
+
+    A fee names none: it is always of the native asset.
+    """
     last = topics[-1]
     name = last.get("string") if isinstance(last, dict) else None
+    if topic == "fee":
+        name = NATIVE.canonical
     asset = parse_canonical(string_text(name)) if name is not None else None
     if asset is None or asset_contract(asset, network_id) != contract:
         return None

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from msgspec import Raw, Struct, field
 
+_NO_CHANGES = Raw(b"[]")
+
 
 class CloseSignature(Struct, gc=False):
     node_id: str
@@ -70,7 +72,7 @@ class ResultMeta(Struct, gc=False):
     result: TransactionResultPair
     fee_processing: Raw
     tx_apply_processing: Raw
-    post_tx_apply_fee_processing: Raw | None = None
+    post_tx_apply_fee_processing: Raw = _NO_CHANGES
 
 
 class CloseMetaExtBody(Struct, gc=False):
@@ -382,7 +384,7 @@ class MetaBody(Struct, gc=False):
     """TransactionMeta V1 to V4; what a version lacks has a default."""
 
     operations: list[OperationMeta]
-    tx_changes_after: Raw | None = None
+    tx_changes_after: Raw = _NO_CHANGES
     soroban_meta: SorobanMeta | None = None
     events: list[TransactionEvent] = []
     diagnostic_events: list[DiagnosticEvent] = []
@@ -413,11 +415,10 @@ class CreateArguments(Struct, gc=False):
 
 
 class HostFunction(Struct, gc=False):
-    """What is invoked; the Wasm of an upload is not read."""
+    """What is invoked; none of the arms here is set for an upload of Wasm."""
 
     invoke_contract: InvokeArguments | None = None
     create_contract: CreateArguments | None = None
-    upload_contract_wasm: Raw | None = None
     create_contract_v2: CreateArguments | None = None
 
 

@@ -1,4 +1,4 @@
-"""Finds where contract values (SCVal) end in XDR, and renders them as text.
+"""Finds where contract values (SCVal) end in XDR, and gives their bytes as base64.
 
 The raw bytes of single topics and arguments are columns of their own, so they are cut out of the
 ledger's XDR here instead of being encoded again from JSON.
@@ -8,11 +8,6 @@ from __future__ import annotations
 
 import binascii
 import struct
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any
-
-from .text import camel, string_text
 
 # Bytes after the discriminant for the types of fixed size, by SCValType number.
 _FIXED = (4, 0, 8, 4, 4, 8, 8, 8, 8, 16, 16, 32, 32)
@@ -21,6 +16,9 @@ _NONCE_SIZE = 8
 # Bytes after the discriminant of an SCAddress: account, contract, muxed, claimable balance, pool.
 _ADDRESS_SIZES = (36, 32, 40, 36, 32)
 _WASM_EXECUTABLE, _WASM_HASH_SIZE = 0, 32
+_PREIMAGE_FROM_ADDRESS, _SALT_SIZE = 0, 32
+# Bytes after the discriminant of an Asset: native, four-byte and twelve-byte codes.
+_ASSET_SIZES = (0, 40, 48)
 _word = struct.Struct(">I").unpack_from
 
 
@@ -107,71 +105,12 @@ def invocation_values(data: bytes, start: int) -> list[str]:
     return [base64_text(address), base64_text(name), *arguments]
 
 
-# The names stellar-etl gives the types of `parameters`; void types have none.
-_TYPE_NAMES = {
-    "bool": "B",
-    "string": "Str",
-    "symbol": "Sym",
-    "contract_instance": "Instance",
-    "ledger_key_nonce": "NonceKey",
-}
-
-
-def type_name(value: str | Mapping[str, Any]) -> str:
-    """Return the name of a SEP-51 SCVal's type as `parameters` shows it."""
-    if isinstance(value, str):
-        return ""
-    kind = next(iter(value))
-    return _TYPE_NAMES.get(kind) or camel(kind)
-
-
-def _vec(body: list[Any] | None) -> str:
-    return "nil" if body is None else "[" + " ".join(map(render, body)) + "]"
-
-
-def _map(body: list[Any] | None) -> str:
-    if body is None:
-        return "nil"
-    return "[" + " ".join(f"{{{render(e['key'])} {render(e['val'])}}}" for e in body) + "]"
-
-
-def _error(body: Mapping[str, Any]) -> str:
-    kind, detail = next(iter(body.items()))
-    shown = f"ScErrorCodeScec{camel(detail)}" if isinstance(detail, str) else detail
-    return f"ScErrorTypeSce{camel(kind)}({shown})"
-
-
-def _timepoint(body: str) -> str:
-    try:
-        moment = datetime.fromtimestamp(int(body), UTC)
-    except (OverflowError, ValueError, OSError):
-        return str(body)
-    return moment.strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
-
-
-def _instance(body: Mapping[str, Any]) -> str:
-    executable = body["executable"]
-    shown = "(StellarAssetContract)" if isinstance(executable, str) else executable["wasm"]
-    return f"{shown}: {_map(body['storage'])}" if body["storage"] else shown
-
-
-_RENDERERS: dict[str, Callable[[Any], str]] = {
-    "bool": lambda body: "true" if body else "false",
-    "string": string_text,
-    "symbol": string_text,
-    "vec": _vec,
-    "map": _map,
-    "error": _error,
-    "timepoint": _timepoint,
-    "contract_instance": _instance,
-    "ledger_key_nonce": lambda body: f"{{{int(body['nonce']):X}}}",
-}
-
-
-def render(value: str | Mapping[str, Any]) -> str:
-    """Return a SEP-51 SCVal as the text `parameters_decoded` holds."""
-    if isinstance(value, str):
-        return "(void)" if value == "void" else "(LedgerKeyContractInstance)"
-    kind, body = next(iter(value.items()))
-    renderer = _RENDERERS.get(kind)
-    return renderer(body) if renderer else str(body)
+def constructor_values(data: bytes, start: int) -> list[str]:
+    """Return the base64 SCVals that a CreateContractArgsV2 passes to the constructor."""
+    if _word(data, start)[0] == _PREIMAGE_FROM_ADDRESS:
+        executable = start + 8 + _ADDRESS_SIZES[_word(data, start + 4)[0]] + _SALT_SIZE
+    else:
+        executable = start + 8 + _ASSET_SIZES[_word(data, start + 4)[0]]
+    wasm = _word(data, executable)[0] == _WASM_EXECUTABLE
+    values, _ = scval_array(data, executable + 4 + (_WASM_HASH_SIZE if wasm else 0))
+    return values

@@ -66,7 +66,7 @@ def _balance_changes(transaction: Transaction) -> tuple[int, int]:
     account, _ = strkey.muxed_parts(payer)
     processing = transaction.processing
     after = (transaction.meta.tx_changes_after, processing.post_tx_apply_fee_processing)
-    refunds = [change for raw in after if raw is not None for change in _changes_decoder.decode(raw)]
+    refunds = [change for raw in after for change in _changes_decoder.decode(raw)]
     taken = _changes_decoder.decode(processing.fee_processing)
     return _balance_change(taken, account), _balance_change(refunds, account)
 
