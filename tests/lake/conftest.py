@@ -208,7 +208,8 @@ def s3_endpoint() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    request = urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT")
+    acl = {"x-amz-acl": "public-read"}
+    request = urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT", headers=acl)
     with urllib.request.urlopen(request) as answer:
         assert answer.status == 200
     yield endpoint
@@ -216,10 +217,10 @@ def s3_endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def upload(s3_endpoint: str) -> Callable[[Path, str], str]:
+def upload(s3_endpoint: str) -> Callable[..., str]:
     """Copy a folder into the S3 server: `upload(folder, prefix)` returns its URL."""
 
-    def copy(folder: Path, prefix: str) -> str:
+    def copy(folder: Path, prefix: str, acl: str = "public-read") -> str:
         store = S3Store(
             BUCKET,
             prefix=prefix,
@@ -227,7 +228,7 @@ def upload(s3_endpoint: str) -> Callable[[Path, str], str]:
             region="us-east-1",
             access_key_id="test",
             secret_access_key="test",
-            client_options={"allow_http": True},
+            client_options={"allow_http": True, "default_headers": {"x-amz-acl": acl}},
         )
         for path in folder.rglob("*"):
             if path.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ class TestDecode:
         """A batch with more or less ledgers than its numbers span is an error."""
         data = zstandard.compress(made.batch(100, [made.ledger(100)], last=101))
 
-        with pytest.raises(CorruptFile, match="2 ledgers .* expected, got 1"):
+        with pytest.raises(CorruptFile, match=r"2 ledgers .* expected, got 1"):
             decode_file(name_of(100, 2), data)
 
     def test_wrong_sequence_inside(self, made: Any) -> None:
@@ -155,9 +156,10 @@ class TestDecode:
 class TestFirstHeader:
     def test_needs_only_the_start(self, made: Any) -> None:
         """The first header of a file is read from its first bytes."""
-        data = stream_compress(made.batch(100, made.chain(100, 149)) + bytes(1_000_000))
+        noise = random.Random(0).randbytes(1_000_000)
+        data = stream_compress(made.batch(100, made.chain(100, 149)) + noise)
 
-        assert 100 == read_first_header(name_of(100, 50), data[:2000]).sequence
+        assert 100 == read_first_header(name_of(100, 50), data[:500_000]).sequence
 
     @pytest.mark.parametrize("data", [b"", b"no frame"])
     def test_damaged(self, data: bytes) -> None:

@@ -7,12 +7,10 @@ that they are reported beside the file's other faults.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdp_pipeline.config.faults import ConfigErrors
 from cdp_pipeline.config.locations import KeyPath, Locations, Position
 from cdp_pipeline.config.nodes import NodeReader, compose
 from cdp_pipeline.config.suggest import hint_of
@@ -37,21 +35,6 @@ class Document:
     locations: Locations
     quoted: frozenset[KeyPath] = frozenset()
     faults: tuple[ConfigError, ...] = ()
-
-    @property
-    def file(self) -> str:
-        """The file as the user named it."""
-        return self.locations.file
-
-    def at(self, path: KeyPath) -> Any:
-        """Return the value at *path*, or None where there is none."""
-        value: Any = self.data
-        for part in path:
-            try:
-                value = value[part]
-            except (KeyError, IndexError, TypeError):
-                return None
-        return value
 
 
 def read_document(path: Path | str) -> Document:
@@ -89,11 +72,6 @@ def parse_document(content: bytes | str, file: str) -> Document:
         raise _syntax(file, f"expected a mapping, got {_kind(data)}", place)
     locations = Locations(file, reader.values, reader.keys)
     return Document(data, locations, frozenset(reader.quoted), tuple(reader.faults))
-
-
-def refused(document: Document, *more: ConfigError) -> ConfigErrors:
-    """Return all faults of *document* and *more* as one error."""
-    return ConfigErrors([*document.faults, *more], where=document.file)
 
 
 def _decoded(content: bytes, file: str) -> str:
@@ -140,12 +118,3 @@ def _near_file(path: Path) -> str:
     except OSError:
         return f"there is no folder `{path.parent}`"
     return hint_of(path.name, [name for name in names if name.endswith((".yaml", ".yml"))])
-
-
-def plain_copy(value: Any) -> Any:
-    """Return *value* with mappings as dicts and sequences as lists, all the way down."""
-    if isinstance(value, Mapping):
-        return {key: plain_copy(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain_copy(item) for item in value]
-    return value

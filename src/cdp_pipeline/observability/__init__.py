@@ -1,0 +1,1 @@
+"""What operators see: log lines and the names of their fields."""

@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -106,7 +107,7 @@ class PendingRows:
             if chunk.delivery in (SETTLED, delivery) or chunk.size_bytes > _SMALL_BYTES:
                 return
             tail.insert(0, chunk)
-        ordered = all(a.positions[-1] <= b.positions[0] for a, b in zip(tail, tail[1:]))
+        ordered = all(a.positions[-1] <= b.positions[0] for a, b in pairwise(tail))
         same = all(chunk.rows.schema.equals(tail[0].rows.schema) for chunk in tail)
         if len(tail) < _SMALL_CHUNKS or not ordered or not same:
             return

@@ -16,7 +16,9 @@ class MarkerInvalid(Fatal):
     """The file that keeps a consumer's position cannot be used."""
 
     code = "storage.marker_invalid"
-    hint = "write to another `path`, or begin anew with `flowctl checkpoint reset`"
+    hint = (
+        "write to another `path`, or delete this file and all files of its stage, then begin anew"
+    )
 
 
 @dataclass(frozen=True, slots=True)

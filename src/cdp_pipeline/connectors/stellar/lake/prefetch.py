@@ -109,7 +109,9 @@ class Prefetch(Generic[T]):
         if not self._queue:
             return True
         running = sum(not task.done() for task in self._queue)
-        expected = sum(self._sizes.values()) + (running + 1) * self._largest
+        # A load that just ended counts as one of unknown size until its size is noted.
+        unknown = len(self._queue) - len(self._sizes)
+        expected = sum(self._sizes.values()) + (unknown + 1) * self._largest
         return (
             running < self._limits.parallel
             and len(self._queue) < min(self._limits.items, self._window)

@@ -48,7 +48,8 @@ def contract_events_batch(ledger: Ledger) -> tuple[pa.RecordBatch, list[str]]:
         for found in _events(transaction, spans):
             rows.append(_row(ledger, transaction, found))
             suffixes.append(f":{transaction.order}:{found.operation}:{found.index}")
-    return record_batch("contract_events", rows), suffixes
+    constants = {"closed_at": ledger.closed_at_us, "ledger_sequence": ledger.sequence}
+    return record_batch("contract_events", rows, constants), suffixes
 
 
 def _events(transaction: Transaction, spans: list[Span]) -> Iterator[Found]:
@@ -86,8 +87,6 @@ def _row(ledger: Ledger, transaction: Transaction, found: Found) -> tuple[Any, .
         transaction.hash,
         transaction.id,
         transaction.successful,
-        ledger.sequence,
-        ledger.closed_at_us,
         found.in_successful_call,
         event.contract_id or "",
         _TYPES[event.kind],

@@ -43,33 +43,28 @@ class Transaction:
         order: Place in application order, from 1.
         id: Its total order id.
         processing: Result, fee changes and meta.
+        hash: Its hash, hex.
         code: Result code in SEP-51 form, e.g. `tx_success`.
+        successful: Whether all operations were applied.
         envelope, envelope_span: Set once envelopes were matched; bytes from start to end.
     """
 
     __slots__ = (
-        "_meta", "_results", "code", "envelope", "envelope_span", "id", "order", "processing",
+        "_meta", "_results", "code", "envelope", "envelope_span", "hash", "id", "order",
+        "processing", "successful",
     )  # fmt: skip
 
     def __init__(self, order: int, identity: int, processing: model.ResultMeta) -> None:
         self.order = order
         self.id = identity
         self.processing = processing
+        self.hash = processing.result.transaction_hash
         self.code = _code(processing.result.result.result)
+        self.successful = self.code in _SUCCESS
         self.envelope = model.Envelope()
         self.envelope_span = (0, 0)
         self._meta: tuple[int, model.MetaBody] | None = None
         self._results: OperationResults | None = None
-
-    @property
-    def hash(self) -> str:
-        """Transaction hash, hex."""
-        return self.processing.result.transaction_hash
-
-    @property
-    def successful(self) -> bool:
-        """Whether all operations were applied."""
-        return self.code in _SUCCESS
 
     @property
     def operation_results(self) -> OperationResults:
@@ -98,9 +93,12 @@ class Transaction:
 
     def _versioned_meta(self) -> tuple[int, model.MetaBody]:
         if self._meta is None:
-            union = _meta_decoder.decode(self.processing.tx_apply_processing)
-            self._meta = _meta_arm(union)
+            self._meta = _meta_arm(_meta_decoder.decode(self.processing.tx_apply_processing))
         return self._meta
+
+    def meta_mentions(self, json: bytes) -> bool:
+        """Whether a piece of JSON occurs in the meta at all: cheaper than reading it."""
+        return json in bytes(self.processing.tx_apply_processing)
 
     @property
     def body(self) -> model.Transaction:
@@ -152,6 +150,8 @@ class Ledger:
         xdr: The raw LedgerCloseMeta.
         network_id: sha256 of the network's passphrase, 32 bytes.
         close: Header, transaction set and processing.
+        header, sequence: The ledger's header, and its number.
+        closed_at_us: Close time, microseconds since 1970 UTC.
         transactions: In application order.
     """
 
@@ -169,24 +169,13 @@ class Ledger:
         for span in decoded.spans:
             self._spans[span.type_name].append((span.start, span.end))
         self.close = _read_close_meta(decoded.json)
-        sequence = self.close.ledger_header.header.ledger_seq
+        self.header = self.close.ledger_header.header
+        self.sequence = sequence = self.header.ledger_seq
+        self.closed_at_us = int(self.header.scp_value.close_time) * MICROSECONDS_PER_SECOND
         self.transactions = [
             Transaction(order, toid(sequence, order), processing)
             for order, processing in enumerate(self.close.tx_processing, start=1)
         ]
-
-    @property
-    def header(self) -> model.LedgerHeader:
-        return self.close.ledger_header.header
-
-    @property
-    def sequence(self) -> int:
-        return self.header.ledger_seq
-
-    @property
-    def closed_at_us(self) -> int:
-        """Close time, microseconds since 1970 UTC."""
-        return int(self.header.scp_value.close_time) * MICROSECONDS_PER_SECOND
 
     def all_spans(self, type_name: str) -> list[tuple[int, int]]:
         """Return (start, end) of every value of an XDR type, in order of start."""

@@ -20,6 +20,7 @@ _body_decoder = msgspec.json.Decoder(Any)
 _details_encoder = msgspec.json.Encoder(order="deterministic")
 # A passive offer's result is that of a sell offer, also in name.
 _RESULT_TYPES = {"create_passive_sell_offer": "manage_sell_offer"}
+_SPONSORED_ENTRY = b'"sponsoring_id":"'
 _TYPED_BODIES = frozenset({"invoke_host_function"})
 
 
@@ -27,15 +28,16 @@ def operations_batch(ledger: Ledger) -> pa.RecordBatch:
     """Return a row per operation; envelopes must be matched."""
     rows = []
     for transaction in ledger.transactions:
+        sponsors = transaction.meta_mentions(_SPONSORED_ENTRY)
         for index, operation in enumerate(transaction.body.operations):
-            rows.append(_row(ledger, transaction, index, operation))
-    return record_batch("operations", rows)
+            context = Context(ledger, transaction, index, mentions_sponsors=sponsors)
+            rows.append(_row(context, operation))
+    constants = {"closed_at": ledger.closed_at_us, "ledger_sequence": ledger.sequence}
+    return record_batch("operations", rows, constants)
 
 
-def _row(
-    ledger: Ledger, transaction: Transaction, index: int, operation: model.Operation
-) -> tuple[Any, ...]:
-    context = Context(ledger, transaction, index)
+def _row(context: Context, operation: model.Operation) -> tuple[Any, ...]:
+    transaction, index = context.transaction, context.index
     name, body = _named_body(operation.body)
     account, muxed_id = strkey.muxed_parts(context.source)
     return (
@@ -46,9 +48,7 @@ def _row(
         _details(name, body, context),
         transaction.id,
         transaction.id + index + 1,
-        ledger.closed_at_us,
         *_codes(transaction, index),
-        ledger.sequence,
     )
 
 

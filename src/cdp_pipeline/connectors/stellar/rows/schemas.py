@@ -6,7 +6,7 @@ of `details` and is left out. Integers are int64, as in BigQuery.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -84,11 +84,23 @@ OPTIONAL_COLUMNS: Final[dict[str, frozenset[str]]] = {
     "operations": frozenset({"source_account_muxed"}),
 }
 TABLES: Final = tuple(SCHEMAS)
+_NO_CONSTANTS: Final[Mapping[str, int]] = {}
 
 
-def record_batch(table: str, rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
-    """Build a table's batch from tuples in the order of its columns; times are microseconds."""
+def record_batch(
+    table: str, rows: Sequence[tuple[Any, ...]], constants: Mapping[str, int] = _NO_CONSTANTS
+) -> pa.RecordBatch:
+    """Build a table's batch from tuples in the order of its columns; times are microseconds.
+
+    Columns named in `constants` hold one value throughout and are not part of the tuples.
+    """
     schema = SCHEMAS[table]
-    columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    width = len(schema) - len(constants)
+    columns = iter(zip(*rows, strict=True) if rows else ((),) * width)
+    arrays = [
+        pa.repeat(pa.scalar(constants[field.name], field.type), len(rows))
+        if field.name in constants
+        else pa.array(next(columns), field.type)
+        for field in schema
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

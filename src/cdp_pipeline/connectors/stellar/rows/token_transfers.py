@@ -61,9 +61,10 @@ def token_transfers_batch(
             "carry no CAP-67 events, so its token transfers are unknown"
         )
     found = list(_transfers(ledger))
-    rows = [_row(ledger, each) for each in found]
+    rows = [_row(each) for each in found]
+    constants = {"closed_at": ledger.closed_at_us, "ledger_sequence": ledger.sequence}
     suffixes = [f":{each.transaction.order}:{each.operation}:{each.index}" for each in found]
-    return record_batch("token_transfers", rows), suffixes, lacking
+    return record_batch("token_transfers", rows, constants), suffixes, lacking
 
 
 def _transfers(ledger: Ledger) -> Iterator[Found]:
@@ -93,7 +94,7 @@ def _of_operations(transaction: Transaction, network_id: bytes) -> Iterator[Foun
                 yield Found(transaction, operation, index, event.contract_id or "", transfer)
 
 
-def _row(ledger: Ledger, found: Found) -> tuple[Any, ...]:
+def _row(found: Found) -> tuple[Any, ...]:
     transaction, transfer = found.transaction, found.transfer
     return (
         transaction.hash,
@@ -106,8 +107,6 @@ def _row(ledger: Ledger, found: Found) -> tuple[Any, ...]:
         transfer.amount * _UNITS_PER_STROOP,
         str(transfer.amount),
         found.contract,
-        ledger.sequence,
-        ledger.closed_at_us,
         *_muxed_columns(transfer),
     )
 

@@ -6,6 +6,7 @@ WebAssembly memory never shrinks. A walk runs without the GIL.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import struct
 from collections import deque
@@ -180,3 +181,10 @@ def _compiled() -> tuple[wasmtime.Engine, wasmtime.Module]:
     engine = wasmtime.Engine()
     code = files(__package__).joinpath("kernel.wasm").read_bytes()
     return engine, wasmtime.Module(engine, code)
+
+
+@atexit.register
+def _release() -> None:
+    # Before the interpreter takes apart the modules that the destructors of these need.
+    _idle.clear()
+    _compiled.cache_clear()

@@ -31,25 +31,25 @@ class Context:
     Attributes:
         index: Place in the transaction, from 0.
         source: G or M address of the operation's source account.
+        mentions_sponsors: Whether its transaction touched any sponsored entry.
     """
 
-    def __init__(self, ledger: Ledger, transaction: Transaction, index: int) -> None:
+    def __init__(
+        self, ledger: Ledger, transaction: Transaction, index: int, *, mentions_sponsors: bool
+    ) -> None:
         self.ledger = ledger
         self.transaction = transaction
         self.index = index
         self.source = operation_source(transaction.body, index)
-
-    @property
-    def raw_changes(self) -> bytes:
-        """JSON of the operation's ledger entry changes; empty when nothing was applied."""
-        operations = self.transaction.meta.operations
-        return bytes(operations[self.index].changes) if self.index < len(operations) else b""
+        self.mentions_sponsors = mentions_sponsors
 
     @cached_property
     def changes(self) -> list[EntryChange]:
-        """The operation's ledger entry changes, each with what was before."""
-        raw = self.raw_changes
-        return _paired(_changes_decoder.decode(raw)) if raw else []
+        """The operation's ledger entry changes; none when nothing was applied."""
+        operations = self.transaction.meta.operations
+        if self.index >= len(operations):
+            return []
+        return _paired(_changes_decoder.decode(operations[self.index].changes))
 
     @property
     def success(self) -> Any:

@@ -13,7 +13,6 @@ from .claimable_balances import balance_details
 from .context import Context, Details, EntryChange, account_details, operation_source
 
 _body_decoder = msgspec.json.Decoder(dict[str, Any])
-_SPONSORED_ENTRY, _SPONSORED_SIGNER = b'"sponsoring_id":"', b'"signer_sponsoring_i_ds":['
 
 
 def begin_sponsoring_future_reserves(body: Any, _: Context) -> Details:
@@ -83,9 +82,8 @@ def pool_details(address: str, prefix: str = "") -> Details:
 
 def sponsor(details: Details, context: Context) -> str | None:
     """Return who sponsors the entry, or the signer, that the operation created."""
-    raw = context.raw_changes
     signer = details.get("signer_key")
-    if _SPONSORED_ENTRY not in raw and (signer is None or _SPONSORED_SIGNER not in raw):
+    if not context.mentions_sponsors and signer is None:
         return None
     for change in context.changes:
         found = signer and _new_signer_sponsor(change, signer)

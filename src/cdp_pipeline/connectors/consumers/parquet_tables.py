@@ -1,0 +1,339 @@
+"""Write tables as Parquet files, each row exactly once, whatever crashes when.
+
+1. A file holds whole positions only: every row of its table at the positions in its name.
+2. A file becomes visible at once, whole (`file_store`).
+3. On start, what is durable is read from the names of the files and from the marker; rows
+   at or before it are left out, so that it does not matter how a replay cuts its batches.
+4. The marker is written after all files up to it, and before the position is reported. It
+   stands for tables without rows, too.
+5. A table is listed in the marker before its first file.
+6. An error leaves things as they were before the delivery, which then may come again.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cdp_pipeline.connectors.consumers.file_store import FileStore
+from cdp_pipeline.connectors.consumers.partition import Partitioning
+from cdp_pipeline.connectors.consumers.pending_rows import Chunk, PendingRows, Piece
+from cdp_pipeline.connectors.consumers.position_marker import (
+    Marker,
+    marker_key,
+    read_marker,
+    writer_token,
+)
+from cdp_pipeline.connectors.consumers.rotation import Rotation
+from cdp_pipeline.connectors.tables import TableNames, arrow_rows, split_by_type
+from cdpplugin import Batch, Context, Delivery, Fatal
+
+_ROW_GROUP_ROWS = 122_880
+_MARKER_INTERVAL_S = 1.0
+_NAME = re.compile(r"(\d+)-(\d+)-([0-9a-f]{8})\.parquet")
+
+Incoming = list[tuple[PendingRows, Chunk]]
+
+
+class LayoutChanged(Fatal):
+    """The folders were laid out by another rule, and files of it are not settled yet."""
+
+    code = "parquet.layout_changed"
+    hint = (
+        "put `partition_by` back, or begin anew with `flowctl checkpoint reset`, "
+        "or write to another `path`"
+    )
+
+
+def file_name(first: int, last: int, token: str) -> str:
+    """Return the name of a file, so that names sort by position."""
+    return f"{first:010d}-{last:010d}-{token}.parquet"
+
+
+class _Table:
+    """A message type's folder: what is durable and what waits, by partition folder."""
+
+    def __init__(self, type: str, folder: str, ends: dict[str, int]) -> None:  # noqa: A002
+        self.type = type
+        self.folder = folder
+        self.ends = ends
+        self.pending: dict[str, PendingRows] = {}
+
+    def rows_of(self, partition: str) -> PendingRows:
+        return self.pending.setdefault(partition, PendingRows(self.type))
+
+    def drop_idle(self) -> None:
+        kept = {name: rows for name, rows in self.pending.items() if rows.rows or rows.tried}
+        self.pending = kept
+
+    def key(self, partition: str, name: str) -> str:
+        return "/".join(part for part in (self.folder, partition, name) if part)
+
+
+class ParquetTables:
+    """The tables of one consumer. Calls block; they may come from any thread.
+
+    Args:
+        files: Where files are published.
+        context: Whose files they are.
+        rotation: When rows become a file.
+        partitioning: Which folder a row belongs to.
+        clock: Returns seconds that only grow.
+        compression: Parquet's compression.
+        tables: The message types to keep; empty keeps all.
+        message_id: Whether rows begin with the message id.
+    """
+
+    def __init__(
+        self,
+        files: FileStore,
+        context: Context,
+        *,
+        rotation: Rotation,
+        partitioning: Partitioning,
+        clock: Callable[[], float],
+        compression: str = "zstd",
+        tables: Sequence[str] = (),
+        message_id: bool = False,
+    ) -> None:
+        self._files = files
+        self._context = context
+        self._rotation = rotation
+        self._partitioning = partitioning
+        self._clock = clock
+        self._compression = compression
+        self._wanted = frozenset(tables)
+        self._message_id = message_id
+        self._token = writer_token(context)
+        self._names = TableNames()
+        self._tables: dict[str, _Table] = {}
+        self._marker = Marker(context.pipeline, context.stage, layout=partitioning.layout)
+        self._marked_s = clock()
+        self._floor = self._mark = -1
+        self._delivery = 0
+        self._published = False
+        self._lock = threading.Lock()
+
+    @property
+    def completed_through(self) -> int:
+        """The position through which everything is durable; -1 for nothing."""
+        return self._marker.completed_through
+
+    @property
+    def pending_rows(self) -> int:
+        """Rows that are in no file yet."""
+        tables = list(self._tables.values())
+        return sum(rows.rows for table in tables for rows in list(table.pending.values()))
+
+    def open(self) -> None:
+        """Learn what is durable, and sweep what a killed run left half-written.
+
+        Raises:
+            LayoutChanged: Files of another partitioning reach beyond the marker.
+            MarkerInvalid, StorageDenied, StorageInvalid: The place cannot be used.
+        """
+        key = marker_key(self._context)
+        content = self._files.read(key)
+        if content is None:
+            self._save(self._marker)
+            return
+        marker = read_marker(content, self._context, f"{self._files.address}/{key}")
+        for type in marker.tables:  # noqa: A001
+            self._files.sweep(self._names.of(type), self._token)
+        if marker.layout != self._partitioning.layout:
+            self._check_settled(marker)
+            marker = replace(marker, layout=self._partitioning.layout)
+        self._marker = marker
+        self._floor = self._mark = marker.completed_through
+
+    def _check_settled(self, marker: Marker) -> None:
+        for type in marker.tables:  # noqa: A001
+            ends = self._ends(self._names.of(type))
+            if max(ends.values(), default=-1) > marker.completed_through:
+                raise LayoutChanged(
+                    f"`partition_by` of `{self._files.address}`: expected `{marker.layout}` as "
+                    f"before, got `{self._partitioning.layout}`, and files reach beyond "
+                    f"position {marker.completed_through}"
+                )
+
+    def _ends(self, folder: str) -> dict[str, int]:
+        """Return the last position in the names of our files, by partition folder."""
+        ends: dict[str, int] = {}
+        for key in self._files.keys(folder):
+            parent, _, name = key.rpartition("/")
+            match = _NAME.fullmatch(name)
+            if match and match[3] == self._token:
+                partition = parent.removeprefix(folder).strip("/")
+                ends[partition] = max(int(match[2]), ends.get(partition, -1))
+        return ends
+
+    def take(self, delivery: Delivery) -> int | None:
+        """Take *delivery* and write what is due; return what is durable now, or None.
+
+        Raises:
+            StorageFull, StorageUnreachable: Try again with the same delivery.
+            SchemaChanged, ValueInvalid: The rows cannot be kept; nothing of them was taken.
+        """
+        with self._lock:
+            self._delivery += 1
+            before = self._mark
+            incoming = self._incoming(delivery)
+            try:
+                for rows, chunk in incoming:
+                    rows.add(chunk, self._clock())
+                self._mark = max(before, delivery.completed_through)
+                self._rotate()
+                return self._settle(force=False)
+            except BaseException:
+                self._mark = before
+                for rows, _ in incoming:
+                    rows.drop_delivery(self._delivery)
+                raise
+
+    def flush(self) -> int | None:
+        """Write every whole position; return what is durable now, or None for nothing.
+
+        Raises:
+            StorageFull, StorageUnreachable: Try again.
+        """
+        with self._lock:
+            self._rotate()
+            for table in self._tables.values():
+                for partition, rows in table.pending.items():
+                    while rows.rows and rows.first <= self._mark:
+                        if not self._publish(table, partition, rows, self._mark):
+                            break
+            return self._settle(force=True)
+
+    def _incoming(self, delivery: Delivery) -> Incoming:
+        incoming: Incoming = []
+        for type, batch, positions in split_by_type(delivery.batch, delivery.positions):  # noqa: A001
+            if not self._wanted or type in self._wanted:
+                incoming.extend(self._chunks(self._table(type), batch, positions))
+        return incoming
+
+    def _chunks(self, table: _Table, batch: Batch, positions: Sequence[int]) -> Incoming:
+        schema = self._context.schemas.get(table.type)
+        rows = arrow_rows(batch, schema, message_id=self._message_id)
+        chunks: Incoming = []
+        for partition, part, at in self._partitioning.split(table.type, rows, positions):
+            whole = Chunk.of(part, at, self._delivery)
+            floor = max(self._floor, table.ends.get(partition, -1))
+            chunk = whole.between(floor + 1, whole.positions[-1])
+            if chunk is not None:
+                pending = table.rows_of(partition)
+                pending.check(chunk.rows.schema, chunk.positions[0])
+                chunks.append((pending, chunk))
+        return chunks
+
+    def _table(self, type: str) -> _Table:  # noqa: A002
+        if type not in self._tables:
+            folder = self._names.of(type)
+            self._tables[type] = _Table(type, folder, self._ends(folder))
+        return self._tables[type]
+
+    def _rotate(self) -> None:
+        for table in self._tables.values():
+            for partition, rows in table.pending.items():
+                while (cut := self._rotation.cut(rows, self._mark, self._clock())) is not None:
+                    if not self._publish(table, partition, rows, cut):
+                        break
+            table.drop_idle()
+
+    def _publish(self, table: _Table, partition: str, rows: PendingRows, cut: int) -> bool:
+        """Write the rows through *cut*; False while an attempt that failed must come first."""
+        if rows.tried is not None and rows.tried > self._mark:
+            return False
+        rows.tried = cut = rows.tried if rows.tried is not None else cut
+        if table.type not in self._marker.tables:
+            self._save(self._marker.with_table(table.type))
+        for piece in rows.pieces(cut):
+            name = file_name(piece.first, piece.last, self._token)
+            self._files.publish(table.key(partition, name), self._writer(piece))
+            rows.drop_through(piece.last, self._clock())
+            table.ends[partition] = piece.last
+            self._published = True
+        rows.tried = None
+        return True
+
+    def _writer(self, piece: Piece) -> Callable[[IO[bytes]], None]:
+        def write(file: IO[bytes]) -> None:
+            pq.write_table(
+                piece.rows,
+                pa.PythonFile(file, "w"),
+                compression=self._compression,
+                row_group_size=_ROW_GROUP_ROWS,
+            )
+
+        return write
+
+    def _settle(self, *, force: bool) -> int | None:
+        """Write the marker if it is worth it; return the position it holds."""
+        claim = self._claim()
+        idle_s = self._clock() - self._marked_s
+        due = force or self._published or idle_s >= _MARKER_INTERVAL_S
+        if due and claim > self._marker.completed_through:
+            self._save(self._marker.advanced(claim))
+            self._published = False
+        return self.completed_through if self.completed_through >= 0 else None
+
+    def _claim(self) -> int:
+        """Return the position before the first row that waits, the mark at most."""
+        waiting = [
+            rows.first - 1
+            for table in self._tables.values()
+            for rows in table.pending.values()
+            if rows.rows
+        ]
+        return min([self._mark, *waiting])
+
+    def _save(self, marker: Marker) -> None:
+        content = marker.encode()
+
+        def write(file: IO[bytes]) -> None:
+            file.write(content)
+
+        self._files.publish(marker_key(self._context), write)
+        self._marker = marker
+        self._marked_s = self._clock()
+
+
+def forget(files: FileStore, context: Context) -> list[str]:
+    """Delete the files of one consumer and its marker; return what was done, a line each.
+
+    Files go from the last to the first, so that an interruption leaves a state that a
+    run can go on from, as can another `forget`.
+    """
+    key = marker_key(context)
+    content = files.read(key)
+    if content is None:
+        return []
+    marker = read_marker(content, context, f"{files.address}/{key}")
+    reset = marker.advanced(-1).encode()
+    files.publish(key, lambda file: _write(file, reset))
+    names, token = TableNames(), writer_token(context)
+    done = [_forget_table(files, names.of(type), token) for type in marker.tables]  # noqa: A001
+    files.delete(key)
+    return [*done, f"deleted the position of `{context.stage}` in `{files.address}`"]
+
+
+def _write(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+
+
+def _forget_table(files: FileStore, folder: str, token: str) -> str:
+    files.sweep(folder, token)
+    ours = []
+    for key in files.keys(folder):
+        match = _NAME.fullmatch(key.rpartition("/")[2])
+        if match and match[3] == token:
+            ours.append((int(match[2]), key))
+    for _, key in sorted(ours, reverse=True):
+        files.delete(key)
+    return f"deleted {len(ours)} files of table `{folder}` in `{files.address}`"
