@@ -20,10 +20,22 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[1] / "src/cdp_pipeline/connectors/stellar/xdr"
 SOURCE = FOLDER / "kernel.c"
 TARGET = FOLDER / "kernel.wasm"
-FLAGS = (
-    "-target wasm32-freestanding -std=c17 -O3 -msimd128 -mbulk-memory -nostdlib -fno-sanitize=all "
-    "-Wall -Wextra -Werror -Wl,--no-entry -Wl,--strip-all -Wl,-z,stack-size=16384"
-).split()
+FLAGS = [
+    "-target",
+    "wasm32-freestanding",
+    "-std=c17",
+    "-O3",
+    "-msimd128",
+    "-mbulk-memory",
+    "-nostdlib",
+    "-fno-sanitize=all",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wl,--no-entry",
+    "-Wl,--strip-all",
+    "-Wl,-z,stack-size=16384",
+]
 
 
 def source_digest(source: bytes) -> str:

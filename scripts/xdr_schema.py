@@ -17,18 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xdr_definitions import Definitions, Enum, Struct, Typedef, TypeRef, Union, read_definitions
+from xdr_kinds import KINDS, SPECIAL, shape_text
 
 TARGET = Path(__file__).parents[1] / "src/cdp_pipeline/connectors/stellar/xdr/schema.bin"
 MAGIC = b"CDPXDR01"
 NO_NODE = 0xFFFFFFFF
 UNFILLED = ""
 LONGEST_LITERAL = 256  # what the kernel reserves for one name
-KINDS = (
-    "struct union enum optional array_fixed array_variable opaque_fixed opaque_variable string "
-    "u32 i32 u64 i64 bool public_key muxed_account muxed_ed25519 contract_id pool_id "
-    "claimable_balance_id signer_key signed_payload sc_address asset_code asset_code4 "
-    "asset_code12 i128 u128 i256 u256"
-).split()
 PRIMITIVES = {
     "int": "i32",
     "unsigned int": "u32",
@@ -36,41 +31,6 @@ PRIMITIVES = {
     "unsigned hyper": "u64",
     "bool": "bool",
 }
-# Types that SEP-51 renders as one string. The text is their shape as the kernel knows it: when a
-# protocol changes one of them, the generator stops here instead of writing a wrong table.
-SPECIAL = {
-    "PublicKey": ("public_key", "0:uint256"),
-    "MuxedAccount": ("muxed_account", "0:uint256 256:MuxedAccountMed25519"),
-    "MuxedAccountMed25519": ("muxed_ed25519", "uint64 uint256"),
-    "MuxedEd25519Account": ("muxed_ed25519", "uint64 uint256"),
-    "ContractID": ("contract_id", "=Hash"),
-    "PoolID": ("pool_id", "=Hash"),
-    "ClaimableBalanceID": ("claimable_balance_id", "0:Hash"),
-    "SignerKey": ("signer_key", "0:uint256 1:uint256 2:uint256 3:SignerKeyEd25519SignedPayload"),
-    "SignerKeyEd25519SignedPayload": ("signed_payload", "uint256 opaque<64>"),
-    "SCAddress": (
-        "sc_address",
-        "0:AccountID 1:ContractID 2:MuxedEd25519Account 3:ClaimableBalanceID 4:PoolID",
-    ),
-    "AssetCode": ("asset_code", "1:AssetCode4 2:AssetCode12"),
-    "AssetCode4": ("asset_code4", "=opaque[4]"),
-    "AssetCode12": ("asset_code12", "=opaque[12]"),
-    "Int128Parts": ("i128", "int64 uint64"),
-    "UInt128Parts": ("u128", "uint64 uint64"),
-    "Int256Parts": ("i256", "int64 uint64 uint64 uint64"),
-    "UInt256Parts": ("u256", "uint64 uint64 uint64 uint64"),
-}
-# Least size on the wire; those in PLAIN are of fixed size and every bit pattern is a value.
-LEAST_SIZES = {
-    **dict.fromkeys("u32 i32 bool enum optional array_variable opaque_variable string".split(), 4),
-    **dict.fromkeys("u64 i64 asset_code".split(), 8),
-    **dict.fromkeys("public_key muxed_account claimable_balance_id signer_key".split(), 36),
-    **dict.fromkeys("sc_address signed_payload".split(), 36),
-    **{"contract_id": 32, "pool_id": 32, "muxed_ed25519": 40, "asset_code4": 4},
-    **{"asset_code12": 12, "i128": 16, "u128": 16, "i256": 32, "u256": 32},
-}
-PLAIN = set("u32 i32 u64 i64 contract_id pool_id muxed_ed25519 i128 u128 i256 u256".split())
-PLAIN |= {"asset_code4", "asset_code12"}
 
 
 def snake_case(name: str) -> str:
@@ -91,26 +51,6 @@ def member_names(enum: Enum) -> dict[int, str]:
         # A name cannot begin with a digit; the initial of the dropped prefix goes before it.
         stripped = [words[0][0][0] + name for name in stripped]
     return {value: snake_case(n) for n, (_, value) in zip(stripped, enum.members, strict=True)}
-
-
-def shape_text(definitions: Definitions, name: str) -> str:
-    """A type's shape in one line, to compare with what the kernel knows."""
-    match definitions.types[name]:
-        case Struct(fields):
-            return " ".join(_ref_text(ref) for _, ref in fields)
-        case Union(_, arms):
-            return " ".join(f"{value}:{_ref_text(ref)}" for value, ref in arms)
-        case Typedef(target):
-            return "=" + _ref_text(target)
-        case Enum():
-            return "enum"
-
-
-def _ref_text(ref: TypeRef | None) -> str:
-    if ref is None:
-        return "void"
-    bracket = {"fixed": f"[{ref.size}]", "variable": f"<{ref.size}>", "optional": "*"}
-    return ref.base + bracket.get(ref.shape, "")
 
 
 @dataclass
@@ -149,7 +89,7 @@ class Table:
         words: list[int] = []
         for node in self._nodes:
             at, length = self._literal(node.name)
-            words += [KINDS.index(node.kind), node.a, node.b, node.c]
+            words += [list(KINDS).index(node.kind), node.a, node.b, node.c]
             words += [at, length, node.least_size, node.plain_size]
         words += [word for row in self._fields for word in row]
         words += [word for row in self._arms for word in row]
@@ -204,8 +144,11 @@ class Table:
         rows = []
         for value, ref in union.arms:
             name = f'"{names[value] if names else f"v{value}"}"'
-            rows.append((value, name, NO_NODE) if ref is None
-                        else (value, f"{{{name}:", self._reference(ref)))
+            rows.append(
+                (value, name, NO_NODE)
+                if ref is None
+                else (value, f"{{{name}:", self._reference(ref))
+            )
         self._fill_arms(node, rows)
 
     def _discriminant_names(self, discriminant: str) -> dict[int, str] | None:
@@ -276,7 +219,7 @@ class Table:
             case "opaque_fixed":
                 return (node.a + 3) // 4 * 4
             case kind:
-                return LEAST_SIZES[kind]
+                return KINDS[kind].least_size
 
     def _is_plain(self, node: Node) -> bool:
         match node.kind:
@@ -287,7 +230,7 @@ class Table:
             case "opaque_fixed":
                 return node.a % 4 == 0
             case kind:
-                return kind in PLAIN
+                return KINDS[kind].is_plain
 
 
 def main() -> int:

@@ -20,12 +20,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from itertools import count
 from typing import Any
+
+import pytest
 
 SUPERUSER = "postgres"
 PASSWORD = "p@ss word/%41'\\"  # every character that a careless DSN or log would trip over
 START_TIMEOUT_S = 60.0
 _PR_SET_PDEATHSIG = 1
+_numbers = count()
 _SPEED = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -121,13 +125,17 @@ class Server:
                 [
                     self._bin / "postgres",
                     *("-D", self.folder / "data"),
-                    *(word for name, value in options.items() for word in ("-c", f"{name}={value}")),
+                    *(
+                        word
+                        for name, value in options.items()
+                        for word in ("-c", f"{name}={value}")
+                    ),
                 ],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  # one system call, before any lock
                 **_as_user(),
             )
         self._wait_until_it_answers()
@@ -200,8 +208,7 @@ class Database:
     def dsn(self) -> str:
         """How to reach it through the Unix socket, which asks for no password."""
         return (
-            f"host={self.server.folder} port={self.server.port} "
-            f"dbname={self.name} user={SUPERUSER}"
+            f"host={self.server.folder} port={self.server.port} dbname={self.name} user={SUPERUSER}"
         )
 
     def psql(self, sql: str) -> str:
@@ -223,3 +230,20 @@ def running_server() -> Iterator[Server]:
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A server for the whole session; a test that stops it starts it again."""
+    why = missing()
+    if why:
+        pytest.skip(why)
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: Server) -> Iterator[Database]:
+    """A new, empty database."""
+    with postgres_server.database(f"test_{next(_numbers)}") as database:
+        yield database

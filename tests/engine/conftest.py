@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cdp_pipeline.engine.batcher import BatchLimits
 from cdp_pipeline.engine.checkpoint import Checkpoint, CheckpointStore
 from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.engine.pipeline import (
@@ -18,26 +18,18 @@ from cdp_pipeline.engine.pipeline import (
     PipelineSpec,
     ProcessorStep,
 )
+from cdp_pipeline.engine.policy import ErrorPolicy
 from cdp_pipeline.engine.stage import StageSpec
 from cdp_pipeline.engine.statistics import RunStatistics
 from cdpplugin import Batch, Resume, SourceBatch
 
 
-@dataclass
-class Policy:
-    action: Any = "fail"
-    attempts: int = 3
-    initial_delay_s: float = 0.0
-    max_delay_s: float = 0.0
-    jitter: float = 0.0
-    then: Any = "fail"
+def Policy(action: Any = "fail", **options: Any) -> ErrorPolicy:
+    """A policy that never waits."""
+    return ErrorPolicy(action, **({"attempts": 3, "initial_delay_s": 0.0} | options))
 
 
-@dataclass
-class Limits:
-    rows: int = 1000
-    bytes: int = 1 << 22
-    linger_s: float = 0.0
+Limits = BatchLimits
 
 
 def numbers(first: int, last: int, *, per_batch: int = 10) -> list[SourceBatch]:
@@ -64,7 +56,9 @@ class Bench:
         self.dead_letters = DeadLetters(folder / "dead-letters.jsonl")
         self.statistics = RunStatistics(source="scripted")
 
-    def spec(self, name: str, policy: Policy | None, limits: Limits | None, workers: int) -> Any:
+    def spec(
+        self, name: str, policy: ErrorPolicy | None, limits: Limits | None, workers: int
+    ) -> Any:
         return StageSpec(
             name=name,
             plugin=f"{name}@1.0.0",
@@ -77,7 +71,7 @@ class Bench:
         self,
         source: Any,
         *plugins: Any,
-        policy: Policy | None = None,
+        policy: ErrorPolicy | None = None,
         limits: Limits | None = None,
         workers: int = 1,
         resume: Resume | None = None,

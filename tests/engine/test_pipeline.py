@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.engine.conftest import Bench, Limits, Policy, numbers
 
+from cdp_pipeline.runtimes.native import handle
 from cdp_pipeline.testing import MemoryConsumer, ScriptedProcessor, ScriptedSource
 from cdpplugin import (
     Base,
@@ -25,7 +25,7 @@ from cdpplugin import (
     SourceBatch,
     processor,
 )
-from cdp_pipeline.runtimes.native import handle
+from tests.engine.conftest import Bench, Limits, Policy, numbers
 
 
 def values(consumer: MemoryConsumer) -> list[int]:
@@ -62,14 +62,14 @@ class TestOrder:
         await bench.run(ScriptedSource(numbers(1, 100, per_batch=33)), seen, limits=Limits(rows=8))
 
         assert max(len(batch) for batch in seen.calls) <= 8
-        assert 100 == sum(len(batch) for batch in seen.calls)
+        assert sum(len(batch) for batch in seen.calls) == 100
 
     async def test_a_batch_is_cut_by_bytes(self, bench: Bench) -> None:
         """A batch holds no more bytes than its limit, a single larger row goes alone."""
         rows = Batch.of("Text", ["x" * 1000] * 10)
         seen = ScriptedProcessor(lambda batch: batch)
         source = ScriptedSource([SourceBatch(rows, list(range(10)))])
-        await bench.run(source, seen, limits=Limits(bytes=3000))
+        await bench.run(source, seen, limits=Limits(size_bytes=3000))
 
         assert {2} == {len(batch) for batch in seen.calls}
 
@@ -81,8 +81,8 @@ class TestMarks:
         consumer = MemoryConsumer()
         await bench.run(ScriptedSource(numbers(1, 50)), nothing, consumer)
 
-        assert [] == consumer.rows
-        assert 50 == bench.position
+        assert consumer.rows == []
+        assert bench.position == 50
 
     async def test_outputs_carry_the_position_of_their_input(self, bench: Bench) -> None:
         """An output's position is that of the row it derives from."""
@@ -94,7 +94,7 @@ class TestMarks:
         consumer = MemoryConsumer()
         await bench.run(ScriptedSource(numbers(1, 3)), ScriptedProcessor(twice), consumer)
 
-        assert [1, 1, 2, 2, 3, 3] == [position for position, *_ in consumer.rows]
+        assert [position for position, *_ in consumer.rows] == [1, 1, 2, 2, 3, 3]
 
     async def test_a_tap_gets_what_the_next_stage_gets(self, bench: Bench) -> None:
         """A consumer inside the pipeline changes nothing for the stages after it."""
@@ -107,8 +107,8 @@ class TestMarks:
         tap, end = MemoryConsumer(), MemoryConsumer()
         await bench.run(ScriptedSource(numbers(1, 5)), tap, handle(double), end)
 
-        assert [1, 2, 3, 4, 5] == values(tap)
-        assert [2, 4, 6, 8, 10] == values(end)
+        assert values(tap) == [1, 2, 3, 4, 5]
+        assert values(end) == [2, 4, 6, 8, 10]
 
     async def test_the_checkpoint_waits_for_the_slowest_consumer(self, bench: Bench) -> None:
         """A position is checkpointed only when every consumer is durable through it."""
@@ -116,7 +116,7 @@ class TestMarks:
         stuck = MemoryConsumer([Fatal("full")])
         outcome = await bench.run(ScriptedSource(numbers(1, 30)), quick, stuck)
 
-        assert 1 == len(outcome.failures)
+        assert len(outcome.failures) == 1
         assert bench.position in (None, -1)
 
 
@@ -138,14 +138,14 @@ class TestIds:
             found.append([identity for _, _, identity, _ in consumer.rows])
 
         assert found[0] == found[1] == found[2]
-        assert 40 == len(set(found[0]))
+        assert len(set(found[0])) == 40
 
     async def test_an_authors_id_is_kept(self, bench: Bench) -> None:
         """A message that is passed on, or has an id of its own, keeps it."""
         consumer = MemoryConsumer()
         await bench.run(ScriptedSource(numbers(1, 2)), handle(_passing), consumer)
 
-        assert ["n:1", "n:2"] == [identity for _, _, identity, _ in consumer.rows]
+        assert [identity for _, _, identity, _ in consumer.rows] == ["n:1", "n:2"]
 
 
 @processor("passing", "1.0.0")
@@ -180,10 +180,10 @@ class TestPolicies:
         )
 
         [failure] = outcome.failures
-        assert 25 == failure.position
+        assert failure.position == 25
         assert "25 is not welcome" in str(failure.error)
         assert list(range(1, 21)) == values(consumer)
-        assert 20 == bench.position
+        assert bench.position == 20
 
     async def test_drop_counts_what_it_drops(self, bench: Bench) -> None:
         """Dropped rows are gone, counted by the error's code, and their neighbours pass."""
@@ -195,9 +195,9 @@ class TestPolicies:
             policy=Policy("drop"),
         )
 
-        assert [] == outcome.failures
-        assert [2, 4, 6, 8, 10] == values(consumer)
-        assert {"error: odd.refused": 5} == bench.statistics.stages[0].drop_reasons
+        assert outcome.failures == []
+        assert values(consumer) == [2, 4, 6, 8, 10]
+        assert bench.statistics.stages[0].drop_reasons == {"error: odd.refused": 5}
 
     async def test_a_dead_letter_tells_everything(self, bench: Bench) -> None:
         """A dead letter holds the message, its position, the error and who raised it."""
@@ -209,14 +209,14 @@ class TestPolicies:
         )
         [letter] = map(json.loads, bench.dead_letters.path.read_text().splitlines())
 
-        assert ("n:3", "Number", 3) == (letter["id"], letter["type"], letter["position"])
-        assert {"n": 3} == letter["payload"]
-        assert {
+        assert (letter["id"], letter["type"], letter["position"]) == ("n:3", "Number", 3)
+        assert letter["payload"] == {"n": 3}
+        assert letter["error"] == {
             "code": "odd.refused",
             "message": "no",
             "hint": "send even numbers",
-        } == letter["error"]
-        assert ("stage-0", "stage-0@1.0.0") == (letter["stage"], letter["plugin"])
+        }
+        assert (letter["stage"], letter["plugin"]) == ("stage-0", "stage-0@1.0.0")
 
     async def test_a_replay_doubles_no_dead_letter(self, bench: Bench) -> None:
         """Letters after the resume position are cut off before the replay writes them."""
@@ -235,7 +235,7 @@ class TestPolicies:
             for line in bench.dead_letters.path.read_text().splitlines()
         ]
 
-        assert [1, 3, 1, 3, 5] == positions
+        assert positions == [1, 3, 1, 3, 5]
 
     async def test_retry_repeats_only_the_failed_rows(self, bench: Bench) -> None:
         """A row that asks for a retry is tried again; order and neighbours are kept."""
@@ -252,9 +252,9 @@ class TestPolicies:
         consumer = MemoryConsumer()
         outcome = await bench.run(ScriptedSource(numbers(1, 6)), handle(flaky), consumer)
 
-        assert [] == outcome.failures
-        assert [1, 2, 3, 4, 5, 6] == values(consumer)
-        assert {1: 1, 2: 3, 3: 1, 4: 1, 5: 3, 6: 1} == tries
+        assert outcome.failures == []
+        assert values(consumer) == [1, 2, 3, 4, 5, 6]
+        assert tries == {1: 1, 2: 3, 3: 1, 4: 1, 5: 3, 6: 1}
 
     async def test_then_decides_when_retries_are_used_up(self, bench: Bench) -> None:
         """After the last repetition the policy's `then` is carried out."""
@@ -266,19 +266,19 @@ class TestPolicies:
             policy=Policy("retry", attempts=2, then="dead_letter"),
         )
 
-        assert [] == outcome.failures
-        assert [2, 4] == values(consumer)
-        assert 4 == bench.statistics.stages[0].retried
-        assert 2 == bench.statistics.stages[0].dead_lettered
+        assert outcome.failures == []
+        assert values(consumer) == [2, 4]
+        assert bench.statistics.stages[0].retried == 4
+        assert bench.statistics.stages[0].dead_lettered == 2
 
     async def test_drop_is_never_an_error(self, bench: Bench) -> None:
         """`Drop` leaves a row out under any policy and counts its reason."""
         consumer = MemoryConsumer()
         outcome = await bench.run(ScriptedSource(numbers(1, 4)), _odd_fails(Drop("odd")), consumer)
 
-        assert [] == outcome.failures
-        assert {"odd": 2} == bench.statistics.stages[0].drop_reasons
-        assert 0 == bench.statistics.stages[0].failed
+        assert outcome.failures == []
+        assert bench.statistics.stages[0].drop_reasons == {"odd": 2}
+        assert bench.statistics.stages[0].failed == 0
 
     async def test_fatal_stops_under_any_policy(self, bench: Bench) -> None:
         """`Fatal` stops the run even where the policy would drop."""
@@ -289,7 +289,7 @@ class TestPolicies:
             policy=Policy("drop"),
         )
 
-        assert ["stop"] == [str(failure.error) for failure in outcome.failures]
+        assert [str(failure.error) for failure in outcome.failures] == ["stop"]
 
     async def test_a_batch_function_that_fails_loses_only_the_bad_row(self, bench: Bench) -> None:
         """A batch that fails as a whole is halved until the bad row stands alone."""
@@ -305,7 +305,7 @@ class TestPolicies:
             ScriptedSource(numbers(1, 9)), handle(bulk), consumer, policy=Policy("drop")
         )
 
-        assert [1, 2, 3, 4, 5, 6, 8, 9] == values(consumer)
+        assert values(consumer) == [1, 2, 3, 4, 5, 6, 8, 9]
 
 
 class TestConsumers:
@@ -314,14 +314,14 @@ class TestConsumers:
         consumer = MemoryConsumer([Retry("busy"), Retry("busy")])
         outcome = await bench.run(ScriptedSource(numbers(1, 10)), consumer)
 
-        assert [] == outcome.failures
+        assert outcome.failures == []
         assert list(range(1, 11)) == values(consumer)
 
     async def test_what_is_buffered_is_flushed_at_the_end(self, bench: Bench) -> None:
         """The end of the stream flushes every consumer before the last checkpoint."""
         await bench.run(ScriptedSource(numbers(1, 10)), MemoryConsumer(buffered=True))
 
-        assert 10 == bench.position
+        assert bench.position == 10
 
     async def test_a_bad_row_is_found_by_halving(self, bench: Bench) -> None:
         """Under `dead_letter` a consumer loses only the row it cannot take."""
@@ -335,8 +335,8 @@ class TestConsumers:
         picky = Picky()
         await bench.run(ScriptedSource(numbers(1, 9)), picky, policy=Policy("dead_letter"))
 
-        assert [1, 2, 3, 5, 6, 7, 8, 9] == values(picky)
-        assert 9 == bench.position
+        assert values(picky) == [1, 2, 3, 5, 6, 7, 8, 9]
+        assert bench.position == 9
 
 
 class TestSource:
@@ -347,7 +347,7 @@ class TestSource:
         consumer = MemoryConsumer()
         outcome = await bench.run(source, consumer)
 
-        assert [] == outcome.failures
+        assert outcome.failures == []
         assert [None, Resume(10, b"10")] == source.resumes
         assert list(range(1, 21)) == values(consumer)
 
@@ -364,15 +364,15 @@ class TestSource:
         source = ScriptedSource([*numbers(1, 10), PluginError("gap", code="lake.gap")])
         outcome = await bench.run(source, MemoryConsumer())
 
-        assert ["lake.gap"] == [failure.error.code for failure in outcome.failures]
-        assert 10 == bench.position
+        assert [failure.error.code for failure in outcome.failures] == ["lake.gap"]
+        assert bench.position == 10
 
     async def test_durable_positions_are_acknowledged(self, bench: Bench) -> None:
         """The source learns what is durable, after the checkpoint is written."""
         source = ScriptedSource(numbers(1, 10))
         await bench.run(source, MemoryConsumer())
 
-        assert 10 == source.acknowledged[-1]
+        assert source.acknowledged[-1] == 10
 
     async def test_a_position_that_goes_back_is_refused(self, bench: Bench) -> None:
         """A source whose positions decrease is at fault, and is told so."""
@@ -380,7 +380,7 @@ class TestSource:
         open_ended = SourceBatch(late.batch, late.positions, completed_through=3)
         outcome = await bench.run(ScriptedSource([open_ended, early]), MemoryConsumer())
 
-        assert ["source.position_decreased"] == [f.error.code for f in outcome.failures]
+        assert [f.error.code for f in outcome.failures] == ["source.position_decreased"]
 
 
 class TestStop:
@@ -410,5 +410,5 @@ class TestStop:
         outcome = await running
 
         assert outcome.stopped
-        assert [] == outcome.failures
+        assert outcome.failures == []
         assert bench.position == consumer.rows[-1][0] == pipeline.statistics.position

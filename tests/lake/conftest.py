@@ -123,6 +123,12 @@ class Made:
 
 
 @pytest.fixture(scope="session")
+def files_of() -> Callable[[Path, str], list[Path]]:
+    """Find files below a folder, sorted: `files_of(folder, pattern)`."""
+    return lambda folder, pattern: sorted(folder.rglob(pattern))
+
+
+@pytest.fixture(scope="session")
 def made() -> type[Made]:
     """Ledgers and files made by hand."""
     return Made

@@ -104,9 +104,11 @@ class TestOpen:
 
 
 class TestFetch:
-    async def test_mixed_suffixes(self, pubnet_copy: Path) -> None:
+    async def test_mixed_suffixes(
+        self, pubnet_copy: Path, files_of: Callable[[Path, str], list[Path]]
+    ) -> None:
         """Files under either suffix are found, in any mixture."""
-        for path in pubnet_copy.rglob("*2[13579].xdr.zst"):
+        for path in files_of(pubnet_copy, "*2[13579].xdr.zst"):
             path.rename(path.with_suffix(".zstd"))
         lake = await open_lake(str(pubnet_copy))
         found = [await lake.fetch(sequence) for sequence in range(30822015, 30822026)]

@@ -81,9 +81,11 @@ class TestEdges:
 
         assert (2, 127) == (await oldest_ledger(lake), await newest_ledger(lake))
 
-    async def test_an_empty_lake(self, pubnet_copy: Path) -> None:
+    async def test_an_empty_lake(
+        self, pubnet_copy: Path, files_of: Callable[[Path, str], list[Path]]
+    ) -> None:
         """An empty lake has no edges and no gaps."""
-        for path in pubnet_copy.rglob("*.xdr.zst"):
+        for path in files_of(pubnet_copy, "*.xdr.zst"):
             path.unlink()
         lake = await open_lake(str(pubnet_copy))
 

@@ -104,10 +104,15 @@ class TestWebLake:
         with pytest.raises(LakeNotFound):
             await first_ledger_at_or_after(lake, time)
 
-    async def test_a_hole_is_said(self, pubnet_copy: Path, serve: Callable[[Path], Any]) -> None:
+    async def test_a_hole_is_said(
+        self,
+        pubnet_copy: Path,
+        serve: Callable[[Path], Any],
+        files_of: Callable[[Path, str], list[Path]],
+    ) -> None:
         """A hole on the way is an error that says why, not a wrong ledger."""
         lake = await open_lake(serve(pubnet_copy).url)
-        next(pubnet_copy.rglob("*--30822019.xdr.zst")).unlink()
+        files_of(pubnet_copy, "*--30822019.xdr.zst")[0].unlink()
         # Doubling from 15 reaches 16, 18 and 22 and never looks at 19.
         with pytest.raises(LakeCannotList, match="30822019 is missing"):
             await first_ledger_at_or_after(

@@ -125,7 +125,7 @@ def same(ours: Any, theirs: Any) -> bool:
     if isinstance(ours, str) and isinstance(theirs, str):
         if re.fullmatch("C[A-Z2-7]{55}", ours) and re.fullmatch("[0-9a-f]{64}", theirs):
             return StrKey.decode_contract(ours).hex() == theirs
-        return same_text(ours, theirs.replace("\0", "\\0"))
+        return same_text(ours, theirs) or ours == escaped(theirs)
     return bool(ours == theirs)
 
 
@@ -133,13 +133,21 @@ def as_text(parts: dict[str, str]) -> str:
     """The SEP-51 string for values that stellar-sdk prints as objects."""
     match parts:
         case {"id": number, "ed25519": key}:
-            return StrKey.encode_med25519_public_key(bytes.fromhex(key) + int(number).to_bytes(8, "big"))
+            return StrKey.encode_med25519_public_key(
+                bytes.fromhex(key) + int(number).to_bytes(8, "big")
+            )
         case {"ed25519": key, "payload": payload}:
             data = bytes.fromhex(payload)
             padded = len(data).to_bytes(4, "big") + data + bytes(-len(data) % 4)
             return StrKey.encode_ed25519_signed_payload(bytes.fromhex(key) + padded)
         case _:  # an AssetCode, by its kind
-            return next(iter(parts.values())).replace("\0", "\\0")
+            return escaped(next(iter(parts.values())))
+
+
+def escaped(asset_code: str) -> str:
+    """SEP-51 escapes for an asset code, which stellar-sdk prints raw."""
+    short = {"\0": "\\0", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\\": "\\\\"}
+    return "".join(short.get(c, c if " " <= c <= "~" else f"\\x{ord(c):02x}") for c in asset_code)
 
 
 def bare(name: str) -> str:

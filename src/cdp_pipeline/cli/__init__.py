@@ -1,0 +1,1 @@
+"""`flowctl`: the faces of the host on a terminal."""

@@ -19,6 +19,8 @@ from cdp_pipeline.errors import ConfigError
 MOST_BYTES = 16 * 2**20
 """No configuration is larger; a file that is, is not one."""
 
+_START = Position(1, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -86,9 +88,7 @@ def _decoded(content: bytes, file: str) -> str:
         raise _syntax(file, message, place, "save the file as UTF-8") from error
 
 
-def _syntax(
-    file: str, message: str, place: Position = Position(1, 1), hint: str = ""
-) -> ConfigError:
+def _syntax(file: str, message: str, place: Position = _START, hint: str = "") -> ConfigError:
     where = f"{file}:{place.line}:{place.column}"
     return ConfigError(message, code="config.syntax", where=where, hint=hint)
 

@@ -36,7 +36,7 @@ class FilledDocument:
 
     data: dict[str, Any] = field(repr=False)
     locations: Locations
-    secrets: Secrets = Secrets()
+    secrets: Secrets = field(default_factory=Secrets)
     readings: Mapping[KeyPath, Scalar] = field(default_factory=dict, repr=False)
     faults: tuple[ConfigError, ...] = ()
     unknown: frozenset[KeyPath] = frozenset()

@@ -36,6 +36,31 @@ def expected(schema: Any, root: Mapping[str, Any]) -> str:
     return _of_branches(schema, root) or _of_type(schema)
 
 
+def choices(schema: Any, root: Mapping[str, Any]) -> list[str]:
+    """Return the texts that *schema* allows by name, in any of its alternatives."""
+    schema = resolved(schema, root)
+    if not isinstance(schema, Mapping):
+        return []
+    found = [schema["const"]] if "const" in schema else list(schema.get("enum", ()))
+    for keyword in ("anyOf", "oneOf"):
+        for branch in schema.get(keyword, ()):
+            found += choices(branch, root)
+    return [name for name in found if isinstance(name, str)]
+
+
+def kinds(schema: Any, root: Mapping[str, Any]) -> set[str]:
+    """Return the JSON types that *schema* allows, in any of its alternatives."""
+    schema = resolved(schema, root)
+    if not isinstance(schema, Mapping):
+        return set()
+    named = schema.get("type", [])
+    found = {named} if isinstance(named, str) else set(named)
+    for keyword in ("anyOf", "oneOf"):
+        for branch in schema.get(keyword, ()):
+            found |= kinds(branch, root)
+    return found
+
+
 def resolved(schema: Any, root: Mapping[str, Any]) -> Any:
     """Return *schema*, or what its local `$ref` refers to in *root*."""
     seen: set[str] = set()
@@ -80,7 +105,7 @@ def kind_of(value: Any) -> str:
 
 def _of_branches(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
     branches = schema.get("anyOf") or schema.get("oneOf")
-    if not isinstance(branches, list):
+    if not isinstance(branches, list) or "type" in schema:
         return ""
     some = [branch for branch in branches if resolved(branch, root) != {"type": "null"}]
     words = dict.fromkeys(expected(branch, root) for branch in some or branches)
@@ -88,8 +113,8 @@ def _of_branches(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
 
 
 def _of_type(schema: Mapping[str, Any]) -> str:
-    kinds = schema.get("type")
-    names: Iterable[Any] = kinds if isinstance(kinds, list) else [kinds]
+    named = schema.get("type")
+    names: Iterable[Any] = named if isinstance(named, list) else [named]
     words = [_WORDS[name] for name in names if isinstance(name, str) and name in _WORDS]
     if not words:
         return "another value"

@@ -63,14 +63,13 @@ def _reread(
 
 
 def _places(value: Any, schema: Mapping[str, Any]) -> frozenset[KeyPath]:
-    return frozenset(tuple(error.absolute_path) for error in violations(value, schema))
+    return frozenset(violation.path for violation in violations(value, schema))
 
 
 def replaced(value: Any, path: KeyPath, item: Any) -> Any:
     """Return a copy of *value* with *item* at *path*."""
     if not path:
         return item
-    key, rest = path[0], path[1:]
-    if isinstance(value, list):
-        return [replaced(old, rest, item) if index == key else old for index, old in enumerate(value)]
-    return {name: replaced(old, rest, item) if name == key else old for name, old in value.items()}
+    copied: Any = list(value) if isinstance(value, list) else dict(value)
+    copied[path[0]] = replaced(copied[path[0]], path[1:], item)
+    return copied

@@ -6,14 +6,14 @@ documents that grow beyond `MOST_VALUES` by aliases.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cdp_pipeline.config.locations import KeyPath, Position, dotted
 from cdp_pipeline.config.scalars import read_scalar
 from cdp_pipeline.errors import ConfigError
 
-if TYPE_CHECKING:
-    from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+Node = Any
+"""A node of ruamel.yaml: scalar, sequence or mapping, told apart by its `id`."""
 
 MOST_VALUES = 100_000
 _MERGE_TAG = "tag:yaml.org,2002:merge"
@@ -22,7 +22,7 @@ _TEXT = {_CORE + name for name in ("str", "timestamp", "merge", "value")}
 _READ = {_CORE + name for name in ("null", "bool", "int", "float")}
 
 
-def compose(text: str, file: str) -> Node | None:
+def compose(text: str, file: str) -> Node:
     """Return the root node of *text*, or None where it holds no document.
 
     Raises:
@@ -35,7 +35,7 @@ def compose(text: str, file: str) -> Node | None:
     parser = YAML(typ="safe", pure=True)
     parser.composer.warn_double_anchors = False
     try:
-        root: Node | None = parser.compose(text)
+        root: Node = parser.compose(text)
     except MarkedYAMLError as error:
         raise _marked(error, file) from None
     except ReaderError as error:
@@ -97,7 +97,7 @@ class NodeReader:
             return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
         raise self._tag(node)
 
-    def _scalar(self, node: ScalarNode, path: KeyPath) -> Any:
+    def _scalar(self, node: Node, path: KeyPath) -> Any:
         if node.tag in _TEXT:
             if node.style:
                 self.quoted.add(path)
@@ -108,7 +108,7 @@ class NodeReader:
             return read_scalar(node.value)
         raise self._tag(node)
 
-    def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
+    def _mapping(self, node: Node, path: KeyPath) -> dict[str, Any]:
         data: dict[str, Any] = {}
         merged: list[Node] = []
         for key, value in node.value:
@@ -141,7 +141,7 @@ class NodeReader:
             self._add(data, source, path)
             self._open.discard(id(source))
 
-    def _add(self, data: dict[str, Any], source: MappingNode, path: KeyPath) -> None:
+    def _add(self, data: dict[str, Any], source: Node, path: KeyPath) -> None:
         for key, item in source.value:
             if key.tag == _MERGE_TAG:
                 self._merge(data, item, path)
@@ -175,7 +175,7 @@ def _marked(error: Any, file: str) -> ConfigError:
     mark = error.problem_mark or error.context_mark
     place = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
     problem = str(error.problem or "not YAML").replace("`", "'")
-    hint = ""
+    context, hint = f", {error.context}" if error.context else "", ""
     if "'\\t'" in problem:
         problem, hint = "a tab stands where spaces are expected", "indent with spaces"
     elif "got '{'" in problem:
@@ -183,9 +183,9 @@ def _marked(error: Any, file: str) -> ConfigError:
     elif "mapping values are not allowed" in problem:
         hint = "put quotes around a value that contains `: `"
     elif "another document" in problem:
-        problem = "a second document starts here, expected one per file"
-    context = f", {error.context}" if error.context and not hint else ""
-    return _fault(file, place, f"{problem}{context}", hint)
+        problem, context = "a second document starts here, expected one per file", ""
+    message = problem if hint else problem + context
+    return _fault(file, place, message.replace("'", "`"), hint)
 
 
 def _character(text: str, position: int, file: str) -> ConfigError:

@@ -7,6 +7,7 @@ Source: XDG Base Directory Specification 0.8 (a relative XDG path is to be ignor
 
 from __future__ import annotations
 
+import os.path
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +19,8 @@ from cdp_pipeline.config.fitting import replaced
 PIPELINE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """A pipeline's name is a folder's name, short enough for a socket inside it."""
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(//|/|\S)")
-_ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(dns|unix|ipv4|ipv6):")
+_ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(?<!\.py):[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _FOLDER = "cdp"
 
 
@@ -92,6 +93,4 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 def _normal(path: Path) -> Path:
     """Return *path* absolute and without `.` and `..`, symbolic links left as they are."""
-    import os.path
-
     return Path(os.path.normpath(path.absolute()))

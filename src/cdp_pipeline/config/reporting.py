@@ -7,24 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cdp_pipeline.config.environment import FilledDocument
-from cdp_pipeline.config.expectation import came, expected, kind_of
+from cdp_pipeline.config.expectation import came, choices, expected, kind_of, kinds
 from cdp_pipeline.config.locations import KeyPath, dotted
+from cdp_pipeline.config.scalars import read_scalar
 from cdp_pipeline.config.secrecy import says_secret, shown_variables
-from cdp_pipeline.config.suggest import hint_of, listed
-from cdp_pipeline.config.validation import (
-    exclusive_keys,
-    known_keys,
-    missing_keys,
-    unknown_keys,
-    violations,
-)
+from cdp_pipeline.config.suggest import hint_of, listed, nearest
+from cdp_pipeline.config.validation import Violation, violations
 from cdp_pipeline.errors import ConfigError
 
-if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
+_BOOLEAN_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +46,9 @@ class Reporter:
         """
         return [
             fault
-            for error in violations(value, self.schema)
-            for fault in self._faults(error)
-            if not self._unknown(error)
+            for violation in violations(value, self.schema)
+            for fault in self._faults(violation)
+            if self.path(violation.path) not in self.document.unknown
         ]
 
     def path(self, inside: KeyPath) -> KeyPath:
@@ -87,35 +81,30 @@ class Reporter:
     def _known_paths(self) -> Mapping[KeyPath, Any]:
         return self.document.locations.keys
 
-    def _unknown(self, error: ValidationError) -> bool:
-        return self.path(tuple(error.absolute_path)) in self.document.unknown
-
-    def _faults(self, error: ValidationError) -> Iterator[ConfigError]:
-        inside: KeyPath = tuple(error.absolute_path)
-        keys = exclusive_keys(error)
-        if error.validator in ("additionalProperties", "unevaluatedProperties"):
-            for key in unknown_keys(error):
-                yield self._unknown_key(inside, key, known_keys(error))
-        elif error.validator in ("required", "dependentRequired"):
-            for key in missing_keys(error):
-                yield self._missing_key(inside, key, error)
-        elif keys:
-            yield self._exclusive(inside, keys, error.instance)
+    def _faults(self, violation: Violation) -> Iterator[ConfigError]:
+        unknown, missing = violation.unknown_keys(), violation.missing_keys()
+        if unknown:
+            known = violation.known_keys()
+            yield from (self._unknown_key((*violation.path, key), known) for key in unknown)
+        elif missing:
+            yield from (self._missing_key(violation, key) for key in missing)
+        elif violation.exclusive_keys():
+            yield self._exclusive(violation, violation.exclusive_keys())
         else:
-            yield self._value(inside, error)
+            yield self._value(violation)
 
-    def _unknown_key(self, inside: KeyPath, key: str, known: list[str]) -> ConfigError:
-        path = self.path((*inside, key))
+    def _unknown_key(self, inside: KeyPath, known: list[str]) -> ConfigError:
+        path = self.path(inside)
         return ConfigError(
             f"unknown key `{dotted(path)}`",
             code="config.unknown_key",
             where=self.document.locations.where_key(path),
-            hint=hint_of(key, known) or "no keys are expected here",
+            hint=hint_of(str(inside[-1]), known) or "no keys are expected here",
         )
 
-    def _missing_key(self, inside: KeyPath, key: str, error: ValidationError) -> ConfigError:
-        path = self.path((*inside, key))
-        schema = error.schema.get("properties", {}).get(key, {})
+    def _missing_key(self, violation: Violation, key: str) -> ConfigError:
+        path = self.path((*violation.path, key))
+        schema = violation.schema.get("properties", {}).get(key, {})
         return ConfigError(
             f"missing key `{dotted(path)}`, expected {expected(schema, self.schema)}",
             code="config.missing_key",
@@ -123,9 +112,9 @@ class Reporter:
             hint=f"add `{key}:`{_example(schema)}",
         )
 
-    def _exclusive(self, inside: KeyPath, keys: list[str], value: Any) -> ConfigError:
-        present = [key for key in keys if key in value]
-        path = self.path(inside)
+    def _exclusive(self, violation: Violation, keys: list[str]) -> ConfigError:
+        present = [key for key in keys if key in violation.value]
+        path = self.path(violation.path)
         return ConfigError(
             f"`{dotted(path)}`: expected one of the keys {listed(keys)}, "
             f"got {listed(present) if present else 'none of them'}",
@@ -134,22 +123,31 @@ class Reporter:
             hint="keep one of them" if present else f"add one of {listed(keys)}",
         )
 
-    def _value(self, inside: KeyPath, error: ValidationError) -> ConfigError:
-        expectation = expected(error.schema, self.schema)
-        hint = ""
-        choices = _choices(error.schema)
-        if choices and isinstance(error.instance, str) and self._shown(inside):
-            hint = hint_of(error.instance, choices)
-        elif expectation.startswith("text") and isinstance(error.instance, (int, float)):
-            hint = "put it in quotes"
-        return self.invalid(inside, error.instance, expectation, hint)
+    def _value(self, violation: Violation) -> ConfigError:
+        schema, value = violation.schema, violation.value
+        hint = self._hint(schema, value) if self._shown(violation.path) else ""
+        return self.invalid(violation.path, value, expected(schema, self.schema), hint)
+
+    def _hint(self, schema: Any, value: Any) -> str:
+        """Return how to write *value*, where it is the right thing in the wrong form."""
+        wanted = kinds(schema, self.schema)
+        if not isinstance(value, str):
+            return "put it in quotes" if wanted == {"string"} and _is_scalar(value) else ""
+        near = nearest(value, choices(schema, self.schema))
+        if near is not None:
+            return f"did you mean `{near}`?"
+        if wanted & {"integer", "number"} and isinstance(read_scalar(value), (int, float)):
+            return "write it without quotes"
+        if "boolean" in wanted and value.lower() in _BOOLEAN_WORDS:
+            return f"write `{_BOOLEAN_WORDS[value.lower()]}`"
+        return ""
 
     def _shown(self, inside: KeyPath) -> bool:
         return "(a secret" not in self.got(inside, "")
 
 
-def _choices(schema: Mapping[str, Any]) -> list[str]:
-    return [choice for choice in schema.get("enum", ()) if isinstance(choice, str)]
+def _is_scalar(value: Any) -> bool:
+    return value is not None and not isinstance(value, (Mapping, list))
 
 
 def _example(schema: Any) -> str:

@@ -1,10 +1,13 @@
 """Read one YAML scalar: the core schema of YAML 1.2, so that `no` and `2024-01-01` stay text.
 
+Numbers that JSON cannot write (`.inf`, `.nan`, `1e999`) stay text as well, since a
+configuration crosses to plugins as JSON.
 Source: YAML 1.2.2, section 10.3.2 (tag resolution of the core schema).
 """
 
 from __future__ import annotations
 
+import math
 import re
 
 Scalar = str | int | float | bool | None
@@ -18,10 +21,8 @@ _INTEGER = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"0o[0-7]+")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_INFINITY = re.compile(r"[-+]?\.(inf|Inf|INF)")
-_NOT_A_NUMBER = {".nan", ".NaN", ".NAN"}
-_MOST_DIGITS = 4000
-"""Python refuses to read longer decimal integers; such a scalar stays text."""
+_MOST_DIGITS = 3000
+"""Python refuses to read or write much longer integers; such a scalar stays text."""
 
 
 def read_scalar(text: str) -> Scalar:
@@ -34,14 +35,14 @@ def read_scalar(text: str) -> Scalar:
 
 
 def _number(text: str) -> Scalar:
+    if len(text) > _MOST_DIGITS:
+        return text
     if _INTEGER.fullmatch(text):
-        return int(text) if len(text) <= _MOST_DIGITS else text
+        return int(text)
     if _OCTAL.fullmatch(text):
         return int(text[2:], 8)
     if _HEXADECIMAL.fullmatch(text):
         return int(text[2:], 16)
-    if _FLOAT.fullmatch(text):
+    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
-    if _INFINITY.fullmatch(text):
-        return float(text.replace(".", ""))
-    return float("nan") if text in _NOT_A_NUMBER else text
+    return text

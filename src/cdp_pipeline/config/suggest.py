@@ -39,7 +39,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str], where: str) -> Conf
 
 def listed(names: Iterable[object]) -> str:
     """Return *names* in backticks, shortened where they are many."""
-    quoted = [f"`{name}`" for name in names]
+    quoted = list(dict.fromkeys(f"`{name}`" for name in names))
     more = len(quoted) - _MOST_NAMES
     return ", ".join(quoted[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 

@@ -43,7 +43,10 @@ def fill(text: str, environ: Mapping[str, str]) -> Filled:
         TemplateInvalid: `${` is not followed by a name and `}`.
     """
     filler = _Filler(text, environ)
-    result = filler.until_end()
+    try:
+        result = filler.until_end()
+    except RecursionError:
+        raise TemplateInvalid from None
     values = {name: environ[name] for name in filler.variables if name in environ}
     return Filled(
         text=result,
@@ -64,12 +67,9 @@ class _Filler:
         self._environ = environ
 
     def until_end(self) -> str:
-        parts = [self._part(stop="")]
-        while self._at < len(self._text):
-            parts.append(self._part(stop=""))
-        return "".join(parts)
+        return self._part(stop="", used=True)
 
-    def _part(self, stop: str, used: bool = True) -> str:
+    def _part(self, stop: str, used: bool) -> str:
         """Read literal text and variables up to *stop*; unused defaults miss nothing."""
         parts: list[str] = []
         while self._at < len(self._text) and self._text[self._at] != stop:

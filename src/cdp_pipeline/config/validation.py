@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cdp_pipeline.config.expectation import expected, resolved
+from cdp_pipeline.config.expectation import resolved
+from cdp_pipeline.config.locations import KeyPath
 from cdp_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,7 +30,57 @@ class SchemaInvalid(ConfigError):
     code = "config.schema_invalid"
 
 
-def violations(value: Any, schema: Mapping[str, Any]) -> list[ValidationError]:
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One place where a value breaks a schema.
+
+    Attributes:
+        path: The place inside the value.
+        keyword: The keyword of the schema that it breaks: `type`, `required` ...
+        argument: What the schema says under that keyword.
+        schema: The part of the schema that holds the keyword.
+        root: The whole schema, which references refer to.
+        value: What stands there.
+    """
+
+    path: KeyPath
+    keyword: str
+    argument: Any = field(repr=False)
+    schema: Mapping[str, Any] = field(repr=False)
+    root: Mapping[str, Any] = field(repr=False)
+    value: Any = field(repr=False)
+
+    def known_keys(self) -> list[str]:
+        """Return the keys that the schema knows here."""
+        return list(_properties(self.schema, self.root))
+
+    def unknown_keys(self) -> list[str]:
+        """Return the keys that `additionalProperties` or `unevaluatedProperties` refuses."""
+        if self.keyword not in ("additionalProperties", "unevaluatedProperties"):
+            return []
+        known, patterns = set(self.known_keys()), self.schema.get("patternProperties", {})
+        return [
+            key
+            for key in self.value
+            if key not in known and not any(re.search(pattern, key) for pattern in patterns)
+        ]
+
+    def missing_keys(self) -> list[str]:
+        """Return the keys that `required` or `dependentRequired` misses."""
+        names: Iterable[str] = ()
+        if self.keyword == "required":
+            names = self.argument
+        elif self.keyword == "dependentRequired":
+            needed = [names for key, names in self.argument.items() if key in self.value]
+            names = [name for some in needed for name in some]
+        return [name for name in names if name not in self.value]
+
+    def exclusive_keys(self) -> list[str]:
+        """Return the keys of which one is expected, where the violation is about that."""
+        return _exclusive_keys(self.keyword, self.argument)
+
+
+def violations(value: Any, schema: Mapping[str, Any]) -> list[Violation]:
     """Return what *value* breaks of *schema*: of alternatives, those of the one that was meant.
 
     Raises:
@@ -41,50 +93,27 @@ def violations(value: Any, schema: Mapping[str, Any]) -> list[ValidationError]:
         found = [leaf for error in validator.iter_errors(value) for leaf in _leaves(error)]
     except (Unresolvable, re.error, RecursionError) as error:
         raise SchemaInvalid(f"the JSON Schema cannot be used: {error}") from error
-    return found
+    return [_violation(error, schema) for error in found]
 
 
-def unknown_keys(error: ValidationError) -> list[str]:
-    """Return the keys that `additionalProperties` or `unevaluatedProperties` refuses."""
-    known, patterns = set(known_keys(error)), error.schema.get("patternProperties", {})
-    return [
-        key
-        for key in error.instance
-        if key not in known and not any(re.search(pattern, key) for pattern in patterns)
-    ]
+def _violation(error: Any, root: Mapping[str, Any]) -> Violation:
+    schema = error.schema if isinstance(error.schema, Mapping) else {}
+    return Violation(
+        path=tuple(error.absolute_path),
+        keyword=str(error.validator),
+        argument=error.validator_value,
+        schema=schema,
+        root=root,
+        value=error.instance,
+    )
 
 
-def known_keys(error: ValidationError) -> list[str]:
-    """Return the keys that the schema of *error* knows."""
-    return list(_properties(error.schema, error.schema))
-
-
-def missing_keys(error: ValidationError) -> list[str]:
-    """Return the keys that `required` or `dependentRequired` misses."""
-    names: Iterable[str] = error.validator_value
-    if isinstance(error.validator_value, Mapping):
-        names = [
-            name
-            for key, needed in error.validator_value.items()
-            if key in error.instance
-            for name in needed
-        ]
-    return [name for name in names if name not in error.instance]
-
-
-def exclusive_keys(error: ValidationError) -> list[str]:
-    """Return the keys of which exactly one is expected, where *error* is about that."""
-    if error.validator not in ("oneOf", "anyOf"):
+def _exclusive_keys(keyword: str, branches: Any) -> list[str]:
+    if keyword not in ("oneOf", "anyOf"):
         return []
-    branches = error.validator_value
     if not all(isinstance(branch, Mapping) and set(branch) == {"required"} for branch in branches):
         return []
     return [name for branch in branches for name in branch["required"]]
-
-
-def expectation_of(error: ValidationError, root: Mapping[str, Any]) -> str:
-    """Return what was expected where *error* is."""
-    return expected(error.schema, root)
 
 
 def _validator(schema: Mapping[str, Any]) -> Validator:
@@ -95,16 +124,17 @@ def _validator(schema: Mapping[str, Any]) -> Validator:
 
     kind = validator_for(schema, default=Draft202012Validator)
     try:
-        kind.check_schema(schema)
+        kind.check_schema(dict(schema))
     except SchemaError as error:
         place = "/".join(str(part) for part in error.absolute_path) or "its root"
         raise SchemaInvalid(f"the JSON Schema is wrong at `{place}`: {error.message}") from error
-    validator: Validator = kind(schema, registry=Registry())
+    validator: Validator = kind(dict(schema), registry=Registry())
     return validator
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
-    if not error.context or "expected" in error.schema or exclusive_keys(error):
+    schema: Any = error.schema
+    if not error.context or "expected" in schema or _about_keys(error):
         yield error
         return
     branches: dict[Any, list[ValidationError]] = {}
@@ -116,6 +146,10 @@ def _leaves(error: ValidationError) -> Iterator[ValidationError]:
         return
     for inner in min(meant, key=len):
         yield from _leaves(inner)
+
+
+def _about_keys(error: ValidationError) -> bool:
+    return bool(_exclusive_keys(str(error.validator), error.validator_value))
 
 
 def _not_meant(error: ValidationError) -> bool:

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Protocol
+from dataclasses import dataclass
 
 from cdp_pipeline.engine.parcel import Edge, Parcel, Part, merge
 
 
-class BatchLimits(Protocol):
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
     """How large a batch may grow, and how long it may wait to grow.
 
     Attributes:
         rows: Most rows in one batch.
-        bytes: Most bytes in one batch; a single larger row goes alone.
+        size_bytes: Most bytes in one batch; a single larger row goes alone.
         linger_s: How long a batch that is not full waits for more, in seconds. With 0 it
             takes what is already waiting and goes.
     """
 
-    @property
-    def rows(self) -> int: ...
-    @property
-    def bytes(self) -> int: ...
-    @property
-    def linger_s(self) -> float: ...
+    rows: int = 1000
+    size_bytes: int = 4 << 20
+    linger_s: float = 0.0
 
 
 def cut(part: Part, limits: BatchLimits) -> Iterator[Part]:
     """Yield *part* in pieces within *limits*; rows are taken to be about equally large."""
     rows = len(part.batch)
-    by_bytes = max(1, limits.bytes * rows // max(1, part.batch.size_bytes))
+    by_bytes = max(1, limits.size_bytes * rows // max(1, part.batch.size_bytes))
     step = min(limits.rows, by_bytes)
     if step >= rows:
         yield part
@@ -66,7 +64,7 @@ class Batcher:
 
     @property
     def _full(self) -> bool:
-        return self._rows >= self._limits.rows or self._size_bytes >= self._limits.bytes
+        return self._rows >= self._limits.rows or self._size_bytes >= self._limits.size_bytes
 
     async def _gather(self) -> bool:
         """Take what comes until the batch is full or lingered; True when the stream ended."""

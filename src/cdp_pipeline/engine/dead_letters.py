@@ -37,6 +37,12 @@ class DeadLetters:
             ]
         replace_file(self.path, b"".join(kept))
 
+    def remove(self) -> bool:
+        """Remove the file; False where there was none."""
+        existed = self.path.exists()
+        self.path.unlink(missing_ok=True)
+        return existed
+
     async def write(
         self, part: Part, row: int, error: PluginError, *, stage: str, plugin: str
     ) -> None:

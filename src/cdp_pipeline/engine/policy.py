@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal
 
 Action = Literal["fail", "retry", "drop", "dead_letter"]
 LastAction = Literal["fail", "drop", "dead_letter"]
 
 
-class ErrorPolicy(Protocol):
+@dataclass(frozen=True, slots=True)
+class ErrorPolicy:
     """`on_error` of a stage.
 
     Attributes:
@@ -21,18 +23,12 @@ class ErrorPolicy(Protocol):
         then: What to do when repetitions are used up.
     """
 
-    @property
-    def action(self) -> Action: ...
-    @property
-    def attempts(self) -> int: ...
-    @property
-    def initial_delay_s(self) -> float: ...
-    @property
-    def max_delay_s(self) -> float: ...
-    @property
-    def jitter(self) -> float: ...
-    @property
-    def then(self) -> LastAction: ...
+    action: Action = "fail"
+    attempts: int = 10
+    initial_delay_s: float = 0.2
+    max_delay_s: float = 30.0
+    jitter: float = 0.2
+    then: LastAction = "fail"
 
 
 def delay_s(policy: ErrorPolicy, attempt: int, after_s: float | None = None) -> float:

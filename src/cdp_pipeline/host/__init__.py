@@ -1,0 +1,1 @@
+"""Where all parts meet: a pipeline file becomes running plugins and an engine."""

@@ -95,7 +95,6 @@ class SaveToParquet(Base):
             description="Save rows as Parquet files, a folder a table, exactly once",
             license="Apache-2.0",
             config_schema=ParquetSettings.model_json_schema(),
-            input_encoding="arrow",
         )
 
     async def configure(self, config: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from cdp_pipeline.connectors.tables import check_schema
 _SMALL_BYTES = 1 << 20
 _SMALL_CHUNKS = 64
 SETTLED = 0
+_NONE = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class PendingRows:
     Attributes:
         rows: How many.
         size_bytes: Memory they take.
+        first: The least position that waits.
+        last: The greatest.
         since_s: When the oldest of them came, on the owner's clock.
         tried: Where the last attempt to write a file cut; the next one must cut there too,
             because a store may have kept a file although it answered with an error.
@@ -75,13 +78,10 @@ class PendingRows:
         self._chunks: list[Chunk] = []
         self.rows = 0
         self.size_bytes = 0
+        self.first = _NONE
+        self.last = -1
         self.since_s = 0.0
         self.tried: int | None = None
-
-    @property
-    def first(self) -> int:
-        """The least position that waits; there must be rows."""
-        return min(chunk.positions[0] for chunk in self._chunks)
 
     def check(self, schema: pa.Schema, first: int) -> None:
         """See whether rows of *schema* can come in from position *first* on.
@@ -89,7 +89,7 @@ class PendingRows:
         Raises:
             SchemaChanged: The columns changed within a position, which no file can hold.
         """
-        if self._chunks and first <= max(chunk.positions[-1] for chunk in self._chunks):
+        if self._chunks and first <= self.last:
             check_schema(self._type, self._chunks[-1].rows.schema, schema)
 
     def add(self, chunk: Chunk, now_s: float) -> None:
@@ -98,7 +98,7 @@ class PendingRows:
             self.since_s = now_s
         self._gather(chunk.delivery)
         self._chunks.append(chunk)
-        self._count()
+        self._count(chunk)
 
     def _gather(self, delivery: int) -> None:
         """Copy many small chunks into one, so that tiny deliveries cost no more than big ones."""
@@ -115,7 +115,9 @@ class PendingRows:
         for chunk in tail:
             positions.extend(chunk.positions)
         rows = pa.concat_batches([_as(tail[0].rows.schema, chunk.rows) for chunk in tail])
-        self._chunks[-_SMALL_CHUNKS:] = [Chunk.of(rows, positions, SETTLED)]
+        gathered = Chunk.of(rows, positions, SETTLED)
+        self.size_bytes += gathered.size_bytes - sum(chunk.size_bytes for chunk in tail)
+        self._chunks[-_SMALL_CHUNKS:] = [gathered]
 
     def drop_delivery(self, delivery: int) -> None:
         """Forget the rows that a delivery brought: it will come again."""
@@ -129,11 +131,16 @@ class PendingRows:
 
     def _keep(self, chunks: list[Chunk]) -> None:
         self._chunks = chunks
-        self._count()
+        self.rows = self.size_bytes = 0
+        self.first, self.last = _NONE, -1
+        for chunk in chunks:
+            self._count(chunk)
 
-    def _count(self) -> None:
-        self.rows = sum(len(chunk.positions) for chunk in self._chunks)
-        self.size_bytes = sum(chunk.size_bytes for chunk in self._chunks)
+    def _count(self, chunk: Chunk) -> None:
+        self.rows += len(chunk.positions)
+        self.size_bytes += chunk.size_bytes
+        self.first = min(self.first, chunk.positions[0])
+        self.last = max(self.last, chunk.positions[-1])
 
     def row_position(self, number: int) -> int:
         """Return the position of row *number*, counted from 0 in the order of arrival."""

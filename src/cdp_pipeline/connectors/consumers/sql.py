@@ -24,33 +24,25 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field, field_validator
 
+from cdp_pipeline.connectors.consumers.sql_store import (
+    EVERYTHING,
+    POSITIONS_TABLE,
+    PositionLost,
+    Store,
+    TableMissing,
+)
 from cdp_pipeline.connectors.settings import DurationS, Settings, SizeBytes, settings_of
-from cdpplugin import Base, Context, Delivery, Fatal, HealthStatus, PluginError, Retry
+from cdpplugin import Base, Context, Delivery, HealthStatus, PluginError, Retry
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from cdp_pipeline.connectors.consumers.pending import Pending
+    from cdp_pipeline.connectors.consumers.sql_rows import Pending
 
 T = TypeVar("T")
 
-POSITIONS_TABLE = "cdp_positions"
-EVERYTHING = ""  # the row of `cdp_positions` that stands for all tables of a stage
 NOTHING = -1
 _MAX_NAME_BYTES = 63
-
-
-class TableMissing(Fatal):
-    """A table that was written before is gone, though its position says it is whole."""
-
-    code = "sql.table_missing"
-
-
-class PositionLost(Fatal):
-    """The database holds less than it once confirmed."""
-
-    code = "sql.position_lost"
-    hint = "start the pipeline again: it goes on from the position that the database holds"
 
 
 class SqlSettings(Settings):
@@ -82,51 +74,6 @@ class SqlSettings(Settings):
             if holder != kind:
                 raise ValueError(f"expected a table for each type, got `{name}` twice")
         return tables
-
-
-class Store(ABC):
-    """A database as one stage of one pipeline sees it. Calls come one at a time.
-
-    Every method raises `Retry` for what may pass and `Fatal` for what will not.
-
-    Attributes:
-        where: The database, for people, without secrets.
-    """
-
-    where: str
-
-    @property
-    @abstractmethod
-    def is_open(self) -> bool:
-        """Whether there is a connection that works as far as is known."""
-
-    @abstractmethod
-    def open(self) -> None:
-        """Connect, and create the table of positions where it is missing."""
-
-    @abstractmethod
-    def positions(self) -> dict[str, int]:
-        """Return the stored positions of this stage by table; `EVERYTHING` for all of them."""
-
-    @abstractmethod
-    def missing(self, tables: Sequence[str]) -> Sequence[str]:
-        """Return those of *tables* that are not in the database."""
-
-    @abstractmethod
-    def write(self, tables: Mapping[str, pa.Table], positions: Mapping[str, int]) -> None:
-        """Upsert rows by `message_id` and store the positions, in one transaction."""
-
-    @abstractmethod
-    def forget(self) -> dict[str, int]:
-        """Delete the positions of this stage; return what they were. Opens what it needs."""
-
-    @abstractmethod
-    def ping(self) -> None:
-        """Ask the database for an answer."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of the connection; never raises."""
 
 
 class SqlConsumer(Base, ABC):
@@ -203,7 +150,7 @@ class SqlConsumer(Base, ABC):
             return work(*args)
 
     def _start(self, context: Context) -> None:
-        from cdp_pipeline.connectors.consumers.pending import Pending
+        from cdp_pipeline.connectors.consumers.sql_rows import Pending
 
         self._schemas = context.schemas
         self._store = store = self.store_of(self._settings, context)
@@ -277,7 +224,7 @@ class SqlConsumer(Base, ABC):
         return store
 
     def _rows_by_table(self, delivery: Delivery) -> dict[str, pa.RecordBatch]:
-        from cdp_pipeline.connectors.consumers.pending import checked
+        from cdp_pipeline.connectors.consumers.sql_rows import checked
         from cdp_pipeline.connectors.tables import arrow_rows, split_by_type
 
         rows = {}
@@ -318,6 +265,8 @@ class SqlConsumer(Base, ABC):
         if not self._lock.acquire(blocking=False):
             return HealthStatus(message="a commit is under way")
         try:
+            if self._store is None:
+                return HealthStatus("unhealthy", "it has not been started")
             self._opened().ping()
         except Retry as error:
             return HealthStatus("degraded", error.message, {"code": error.code})

@@ -173,8 +173,12 @@ def compile_condition(text: str, *, setting: str = "condition") -> Expression:
 @cache
 def _environment() -> Any:
     """Return the engine with our variables; CEL's own `type(x)` stays beside `type`."""
-    from cel_expr_python import cel
-    from cel_expr_python.ext import ext_math, ext_optional, ext_strings
+    from cel_expr_python import cel  # type: ignore[import-untyped]
+    from cel_expr_python.ext import (  # type: ignore[import-untyped]
+        ext_math,
+        ext_optional,
+        ext_strings,
+    )
 
     kind = cel.Type
     variables = {

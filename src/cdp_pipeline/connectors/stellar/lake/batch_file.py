@@ -8,29 +8,32 @@ named from 0 but holds ledgers from 2 on.
 
 from __future__ import annotations
 
+import re
 import struct
-import threading
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import zstandard
-
-from cdpplugin import PluginError
-
-from .errors import CorruptFile, UnknownLedgerVersion
+from .contents import LedgerPart, split_batch, verify_contents
+from .errors import CorruptFile, LakeError, UnknownLedgerVersion
+from .frame import MAX_FILE_BYTES, decompress, decompress_start
 from .layout import FIRST_LEDGER, FileName
-from .ledger import LedgerHeader, RawLedger, read_header, verify_header_hash
+from .ledger import LedgerHeader, LedgerTruncated, RawLedger, read_header, verify_header_hash
 
-MAX_FILE_BYTES = 2 << 30
-"""Default bound on what one file may decompress to."""
+if TYPE_CHECKING:
+    from cdp_pipeline.connectors.stellar.xdr import XdrError
 
 _BATCH_HEAD = struct.Struct(">III")
 _MIN_LEDGER_BYTES = 4 + 32
-_STEP_BYTES = 4096
-_zstd = threading.local()
+_INDEX = re.compile(r"\[(\d+)\]")
+_HEADER_STEP_BYTES = 4096
 
 
 def decode_file(
-    name: FileName, data: bytes, *, verify: bool = True, max_bytes: int = MAX_FILE_BYTES
+    name: FileName,
+    data: bytes,
+    *,
+    verify: bool = True,
+    check_contents: bool = True,
+    max_bytes: int = MAX_FILE_BYTES,
 ) -> list[RawLedger]:
     """Return the ledgers of one file, in order.
 
@@ -38,27 +41,31 @@ def decode_file(
         name: What the file's key says.
         data: The file's bytes.
         verify: Check each header against the hash stored beside it.
+        check_contents: Walk through each ledger, and check its transactions and results
+            against its header.
         max_bytes: The most that the file may decompress to.
 
     Raises:
         CorruptFile: The file is empty, cut, damaged, or holds other ledgers than its name says.
         UnknownLedgerVersion: A ledger is of an XDR version that is not known.
-        HashMismatch: A header's bytes and the hash stored beside it differ.
+        HashMismatch: A header, transactions or results differ from their hash.
     """
     xdr = decompress(name.key, data, max_bytes=max_bytes)
     first, count = _read_head(name, xdr)
     ledgers: list[RawLedger] = []
-    for sequence, start, end in _spans(name.key, xdr, first, count):
-        header = _read_ledger_header(name.key, xdr, start, sequence)
+    for sequence, part in enumerate(_parts(name.key, xdr, first, count, check_contents), first):
+        header = _read_ledger_header(name.key, xdr, part.start, sequence)
         if verify:
             verify_header_hash(xdr, header)
+        if check_contents:
+            verify_contents(xdr, header, part.hashed)
         ledgers.append(
             RawLedger(
                 sequence=sequence,
                 closed_at_s=header.closed_at_s,
                 protocol_version=header.protocol_version,
                 hash=header.hash,
-                xdr=xdr[start:end],
+                xdr=xdr[part.start : part.end],
                 previous_hash=header.previous_hash,
             )
         )
@@ -71,70 +78,9 @@ def read_first_header(name: FileName, data: bytes) -> LedgerHeader:
     Raises:
         CorruptFile: The file is empty, cut or damaged, or does not start as its name says.
     """
-    if not data:
-        raise CorruptFile(name.key, "a zstd frame expected, got an empty file")
-    try:
-        with zstandard.ZstdDecompressor().stream_reader(data) as reader:
-            xdr = reader.read(_STEP_BYTES)
-    except zstandard.ZstdError as error:
-        raise CorruptFile(
-            name.key, f"a zstd frame expected, got damaged bytes ({error})"
-        ) from error
+    xdr = decompress_start(name.key, data, _HEADER_STEP_BYTES)
     first, _ = _read_head(name, xdr, whole=False)
     return _read_ledger_header(name.key, xdr, _BATCH_HEAD.size, first)
-
-
-def decompress(key: str, data: bytes, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
-    """Return what the zstd frame *data* holds.
-
-    Raises:
-        CorruptFile: It is no whole frame, or holds more than *max_bytes*.
-    """
-    if not data:
-        raise CorruptFile(key, "a zstd frame expected, got an empty file")
-    try:
-        size = zstandard.get_frame_parameters(data).content_size
-        if size == zstandard.CONTENTSIZE_UNKNOWN:
-            return _decompress_stepwise(key, data, max_bytes)
-        _check_size(key, size, max_bytes)
-        return _decompressor().decompress(data, allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        raise CorruptFile(
-            key, f"a whole zstd frame expected, got cut or damaged bytes ({error})"
-        ) from error
-
-
-def _decompressor() -> zstandard.ZstdDecompressor:
-    """One per thread: it is costly to make and must not be shared."""
-    decompressor: zstandard.ZstdDecompressor | None = getattr(_zstd, "decompressor", None)
-    if decompressor is None:
-        decompressor = _zstd.decompressor = zstandard.ZstdDecompressor()
-    return decompressor
-
-
-def _decompress_stepwise(key: str, data: bytes, max_bytes: int) -> bytes:
-    """Decompress a frame that does not say its size, stopping soon after the bound."""
-    stream = zstandard.ZstdDecompressor().decompressobj()
-    parts: list[bytes] = []
-    size = 0
-    for start in range(0, len(data), _STEP_BYTES):
-        part = stream.decompress(data[start : start + _STEP_BYTES])
-        parts.append(part)
-        size += len(part)
-        _check_size(key, size, max_bytes)
-        if stream.eof:
-            left = len(data) - start - _STEP_BYTES + len(stream.unused_data)
-            if left > 0 or stream.unused_data:
-                raise CorruptFile(key, "one zstd frame expected, got more bytes behind it")
-            break
-    if not stream.eof:
-        raise CorruptFile(key, "a whole zstd frame expected, got one cut short")
-    return b"".join(parts)
-
-
-def _check_size(key: str, size: int, max_bytes: int) -> None:
-    if size > max_bytes:
-        raise CorruptFile(key, f"at most {max_bytes} bytes expected, got {size} decompressed")
 
 
 def _read_head(name: FileName, xdr: bytes, *, whole: bool = True) -> tuple[int, int]:
@@ -160,25 +106,30 @@ def _read_head(name: FileName, xdr: bytes, *, whole: bool = True) -> tuple[int, 
     return first, count
 
 
-def _spans(key: str, xdr: bytes, first: int, count: int) -> Iterator[tuple[int, int, int]]:
-    """Yield sequence, start and end offset of each ledger in the batch."""
+def _parts(key: str, xdr: bytes, first: int, count: int, check_contents: bool) -> list[LedgerPart]:
+    """Return where each ledger of the batch lies, and what of it is hashed."""
     start = _BATCH_HEAD.size
-    for index in range(count):
-        # The last ledger fills the file, so a file of one ledger needs no walk through its XDR.
-        last = index == count - 1
-        end = len(xdr) if last else _ledger_end(key, xdr, start, first + index)
-        yield first + index, start, end
-        start = end
-
-
-def _ledger_end(key: str, xdr: bytes, start: int, sequence: int) -> int:
-    from cdp_pipeline.connectors.stellar.xdr import value_end
+    # The first header tells an unknown version better than a walk, and costs nothing.
+    _read_ledger_header(key, xdr, start, first)
+    if count == 1 and not check_contents:
+        return [LedgerPart(start, len(xdr), [])]
+    from cdp_pipeline.connectors.stellar.xdr import XdrError
 
     try:
-        end: int = value_end(xdr, start, "LedgerCloseMeta")
-    except PluginError as error:
-        raise CorruptFile(key, f"ledger {sequence} cannot be read: {error}") from error
-    return end
+        return split_batch(xdr)
+    except XdrError as error:
+        raise _unreadable(key, first, count, error) from error
+
+
+def _unreadable(key: str, first: int, count: int, error: XdrError) -> LakeError:
+    index = _INDEX.search(error.path)
+    sequence = first + min(int(index[1]) if index else 0, count - 1)
+    if error.code == "xdr.unknown_arm":
+        return UnknownLedgerVersion(
+            f"file `{key}`, ledger {sequence}: {error}; "
+            "the ledger is of a newer protocol, or damaged"
+        )
+    return CorruptFile(key, f"ledger {sequence} cannot be read: {error}")
 
 
 def _read_ledger_header(key: str, xdr: bytes, start: int, sequence: int) -> LedgerHeader:
@@ -186,7 +137,7 @@ def _read_ledger_header(key: str, xdr: bytes, start: int, sequence: int) -> Ledg
         header = read_header(xdr, start)
     except UnknownLedgerVersion as error:
         raise UnknownLedgerVersion(f"file `{key}`, ledger {sequence}: {error}") from error
-    except PluginError as error:
+    except LedgerTruncated as error:
         raise CorruptFile(key, f"ledger {sequence}: {error}") from error
     if header.sequence != sequence:
         raise CorruptFile(key, f"ledger {sequence} expected, got ledger {header.sequence}")

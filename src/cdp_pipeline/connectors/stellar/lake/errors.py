@@ -12,7 +12,7 @@ LakeError                    lake.failed
 ├── LedgerGap                lake.gap                    a ledger that should be there is not
 ├── CorruptFile              lake.corrupt_file           not the file its name promises
 ├── UnknownLedgerVersion     lake.unknown_ledger_version XDR newer than this reader
-├── HashMismatch             lake.hash_mismatch          header bytes and stored hash differ
+├── HashMismatch             lake.hash_mismatch          bytes and the hash stored for them differ
 └── BrokenChain              lake.broken_chain           a ledger does not follow the one before
 """
 
@@ -116,11 +116,14 @@ class UnknownLedgerVersion(LakeError):
     """A ledger has an XDR arm that this reader does not know."""
 
     code = "lake.unknown_ledger_version"
-    hint = "upgrade cdp-pipeline to a version that knows the protocol of this ledger"
+    hint = (
+        "upgrade cdp-pipeline to a version that knows the protocol of this ledger, "
+        "or copy the file again if it may be damaged"
+    )
 
 
 class HashMismatch(LakeError):
-    """sha256 of a ledger header differs from the hash stored beside it."""
+    """A header, the transactions or the results of a ledger differ from their hash."""
 
     code = "lake.hash_mismatch"
     hint = "the file was damaged or changed: copy it again from where the lake came from"

@@ -43,6 +43,9 @@ class LedgerHeader:
         protocol_version: Protocol version of the ledger.
         hash: Hash of the header as stored beside it, 32 bytes.
         previous_hash: Hash of the ledger before, 32 bytes.
+        transaction_set_hash: Hash of the transaction set; None for a value whose set was
+            replaced by an empty one (StellarValue type 2), which is hashed otherwise.
+        result_set_hash: Hash of the transaction results.
         meta_version: Arm of the LedgerCloseMeta: 0, 1 or 2.
         header_start: Offset of the XDR LedgerHeader in the bytes that were read.
         header_end: Offset just after it.
@@ -53,6 +56,8 @@ class LedgerHeader:
     protocol_version: int
     hash: bytes
     previous_hash: bytes
+    transaction_set_hash: bytes | None
+    result_set_hash: bytes
     meta_version: int
     header_start: int
     header_end: int
@@ -147,8 +152,9 @@ def read_header(xdr: bytes, offset: int = 0) -> LedgerHeader:
     header_start = cursor.offset
     protocol_version = cursor.u32()
     previous_hash = cursor.hash()
-    closed_at_s = _read_value(cursor)
-    cursor.skip(2 * _HASH_BYTES)
+    transaction_set_hash, closed_at_s = _read_value(cursor)
+    result_set_hash = cursor.hash()
+    cursor.skip(_HASH_BYTES)
     sequence = cursor.u32()
     cursor.skip(_AFTER_SEQUENCE_BYTES)
     if cursor.arm(2, "LedgerHeader extension"):
@@ -162,15 +168,17 @@ def read_header(xdr: bytes, offset: int = 0) -> LedgerHeader:
         protocol_version=protocol_version,
         hash=stored_hash,
         previous_hash=previous_hash,
+        transaction_set_hash=transaction_set_hash,
+        result_set_hash=result_set_hash,
         meta_version=meta_version,
         header_start=header_start,
         header_end=header_end,
     )
 
 
-def _read_value(cursor: _Cursor) -> int:
-    """Step over a StellarValue and return its close time."""
-    cursor.skip(_HASH_BYTES)
+def _read_value(cursor: _Cursor) -> tuple[bytes | None, int]:
+    """Step over a StellarValue and return its transaction set hash and close time."""
+    transaction_set_hash = cursor.hash()
     closed_at_s = cursor.u64()
     upgrades = cursor.u32()
     if upgrades > _MAX_UPGRADES:
@@ -187,7 +195,7 @@ def _read_value(cursor: _Cursor) -> int:
         cursor.arm(1, "NodeID key type")
         cursor.skip(_HASH_BYTES)
         cursor.opaque(_MAX_SIGNATURE_BYTES, "signature")
-    return closed_at_s
+    return (None if value_type == 2 else transaction_set_hash), closed_at_s
 
 
 def verify_header_hash(xdr: bytes, header: LedgerHeader) -> None:

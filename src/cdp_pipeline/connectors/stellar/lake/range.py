@@ -118,7 +118,7 @@ async def first_closed_at_s(lake: Lake, name: FileName) -> int:
 
 
 async def _close_times(lake: Lake, name: FileName) -> list[tuple[int, int]]:
-    ledgers = decode_file(name, await _data(lake, name), verify=False)
+    ledgers = decode_file(name, await _data(lake, name), check_contents=False)
     return [(each.sequence, each.closed_at_s) for each in ledgers]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     _Page: TypeAlias = "list[StoredFile] | None"
 
 _PAGE_SIZE = 1000
+_MAX_REQUESTS = 32
 _STATUS = re.compile(r"status code: (\d{3})")
 _BUSY_STATUS = {"408", "425", "429"}
 
@@ -71,7 +74,7 @@ class Listing:
     def __init__(
         self,
         open_stream: Callable[[str], _Stream],
-        ask: Callable[[Callable[[], Awaitable[_Page]]], Awaitable[_Page]],
+        ask: Callable[[Callable[[], _Page]], Awaitable[_Page]],
         after: str,
     ) -> None:
         self._open_stream = open_stream
@@ -90,11 +93,11 @@ class Listing:
             self._last = page[-1].key
         return page
 
-    async def _next_page(self) -> _Page:
+    def _next_page(self) -> _Page:
         if self._stream is None:
             self._stream = self._open_stream(self._last)
         try:
-            found = await anext(self._stream, None)
+            found = next(self._stream, None)
         except BaseError:
             # Go on behind the last key seen. Only stores that list in order get here twice:
             # a folder's errors are not retried.
@@ -120,6 +123,9 @@ class LakeStore:
         self.lists_in_order = address.kind in ("s3", "gcs", "azure")
         self._store = store
         self._options = options
+        # Threads of Python's own, not obstore's async calls: those finish on threads that the
+        # interpreter does not wait for, and one that reports back while it exits kills the process.
+        self._threads = ThreadPoolExecutor(_MAX_REQUESTS, thread_name_prefix="lake-store")
 
     async def get(self, key: str) -> bytes | None:
         """Return the bytes of *key*, or None where there is no such file.
@@ -128,10 +134,9 @@ class LakeStore:
             LakeUnreachable, LakePermissionDenied, LakeError: The store did not serve it.
         """
 
-        async def request() -> bytes | None:
+        def request() -> bytes | None:
             try:
-                result = await obstore.get_async(self._store, key)
-                return bytes(await result.bytes_async())
+                return bytes(obstore.get(self._store, key).bytes())
             except FileNotFoundError:
                 return None
 
@@ -144,9 +149,9 @@ class LakeStore:
             LakeUnreachable, LakePermissionDenied, LakeError: The store did not say.
         """
 
-        async def request() -> bool:
+        def request() -> bool:
             try:
-                await obstore.head_async(self._store, key)
+                obstore.head(self._store, key)
             except FileNotFoundError:
                 return False
             return True
@@ -161,8 +166,8 @@ class LakeStore:
             LakeNotFound: There is no such bucket.
         """
 
-        async def request() -> Folder:
-            found = await obstore.list_with_delimiter_async(self._store, folder or None)
+        def request() -> Folder:
+            found = obstore.list_with_delimiter(self._store, folder or None)
             files = [StoredFile(each["path"], each["size"]) for each in found["objects"]]
             return Folder([name.rstrip("/") for name in found["common_prefixes"]], files)
 
@@ -183,7 +188,7 @@ class LakeStore:
 
         return Listing(stream, self._list, after)
 
-    async def _list(self, request: Callable[[], Awaitable[T]]) -> T:
+    async def _list(self, request: Callable[[], T]) -> T:
         if not self.can_list:
             raise LakeCannotList(
                 f"`{self.address.text}` cannot be listed: a plain web server has no listing",
@@ -192,10 +197,10 @@ class LakeStore:
             )
         return await self._ask(request, listing=True)
 
-    async def _ask(self, request: Callable[[], Awaitable[T]], *, listing: bool = False) -> T:
+    async def _ask(self, request: Callable[[], T], *, listing: bool = False) -> T:
         async def translated() -> T:
             try:
-                return await request()
+                return await asyncio.get_running_loop().run_in_executor(self._threads, request)
             except FileNotFoundError as error:
                 raise self._not_found() from error
             except (BaseError, OSError) as error:

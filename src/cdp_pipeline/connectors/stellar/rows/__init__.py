@@ -1,5 +1,7 @@
-"""Turns a raw ledger into rows of `ledgers`, `transactions`, `operations`, `token_transfers` and
-`contract_events`, with the names, types and values of stellar-etl and Hubble."""
+"""Turns a raw ledger into typed rows, with the names and values of stellar-etl and Hubble.
+
+Tables: ledgers, transactions, operations, token_transfers, contract_events.
+"""
 
 from __future__ import annotations
 

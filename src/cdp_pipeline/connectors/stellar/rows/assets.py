@@ -85,7 +85,7 @@ def asset_xdr(asset: Asset) -> bytes:
 
 @lru_cache(maxsize=8192)
 def asset_contract(asset: Asset, network_id: bytes) -> str | None:
-    """Return the C address of an asset's contract on a network (CAP-46-06), None for a bad issuer."""
+    """Return the C address of an asset's contract (CAP-46-06), None for a bad issuer."""
     try:
         body = asset_xdr(asset)
     except (ValueError, struct.error):

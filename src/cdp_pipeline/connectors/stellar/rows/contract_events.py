@@ -1,4 +1,4 @@
-"""The `contract_events` table: every event of a transaction, as in Hubble's history_contract_events.
+"""The `contract_events` table: every event, as in Hubble's history_contract_events.
 
 Per transaction: its own events, those of its operations, then diagnostic events where the meta
 has them. Values are given as base64 XDR and decoded as SEP-51 JSON text.
@@ -34,7 +34,7 @@ class Found(NamedTuple):
     event: model.ContractEvent
     span: Span
     operation: int
-    index: int
+    number: int
     in_successful_call: bool
 
 
@@ -47,7 +47,7 @@ def contract_events_batch(ledger: Ledger) -> tuple[pa.RecordBatch, list[str]]:
         spans = ledger.spans_within("ContractEvent", start, end)
         for found in _events(transaction, spans):
             rows.append(_row(ledger, transaction, found))
-            suffixes.append(f":{transaction.order}:{found.operation}:{found.index}")
+            suffixes.append(f":{transaction.order}:{found.operation}:{found.number}")
     constants = {"closed_at": ledger.closed_at_us, "ledger_sequence": ledger.sequence}
     return record_batch("contract_events", rows, constants), suffixes
 

@@ -1,10 +1,10 @@
 """What can go wrong while a ledger is turned into rows.
 
 PluginError
-├── EventsMissing          rows.events_missing          the meta carries no token transfer events
-├── TransactionUnmatched   rows.transaction_unmatched   a result belongs to no transaction of the set
-├── LedgerUnreadable       rows.ledger_unreadable       the decoded ledger has an unexpected shape
-└── TableUnknown           rows.table_unknown           a table was asked for that does not exist
+├── EventsMissing          rows.events_missing         the meta carries no token transfer events
+├── TransactionUnmatched   rows.transaction_unmatched  a result belongs to no transaction of the set
+├── LedgerUnreadable       rows.ledger_unreadable      the decoded ledger has an unexpected shape
+└── TableUnknown           rows.table_unknown          a table was asked for that does not exist
 """
 
 from __future__ import annotations

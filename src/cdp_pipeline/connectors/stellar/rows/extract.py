@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 import msgspec
 import pyarrow as pa
 
-from ..networks import FUTURENET_PASSPHRASE, PUBNET_PASSPHRASE, TESTNET_PASSPHRASE
-from ..networks import network_of_passphrase
-from . import contract_events, ledgers, operations, token_transfers, toid, transactions
+from ..networks import (
+    FUTURENET_PASSPHRASE,
+    PUBNET_PASSPHRASE,
+    TESTNET_PASSPHRASE,
+    network_of_passphrase,
+)
+from . import contract_events, ledgers, operations, toid, token_transfers, transactions
 from .errors import LedgerUnreadable, TableUnknown
 from .ledger import Ledger
 from .schemas import TABLES

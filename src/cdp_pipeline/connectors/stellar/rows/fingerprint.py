@@ -1,6 +1,7 @@
-"""Hashes an issued asset to its 64-bit `asset_id`, FarmHash Fingerprint64 as stellar-etl and Hubble use it.
+"""Hashes an issued asset to its 64-bit `asset_id`: FarmHash Fingerprint64, as in Hubble.
 
-Only the branch for more than 64 bytes is here: an issued asset's key (code, issuer, type) has 73 to 85.
+Only the branch for more than 64 bytes is here: the key of an issued asset (code, issuer, type)
+has 73 to 85.
 """
 
 from __future__ import annotations

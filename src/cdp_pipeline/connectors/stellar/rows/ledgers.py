@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from . import model
 from .ledger import Ledger, signed_transaction
-from .scval import base64_text
 from .schemas import record_batch
+from .scval import base64_text
 from .text import camel
 from .toid import toid
 

@@ -28,7 +28,7 @@ def operations_batch(ledger: Ledger) -> pa.RecordBatch:
     """Return a row per operation; envelopes must be matched."""
     rows = []
     for transaction in ledger.transactions:
-        sponsors = transaction.meta_mentions(_SPONSORED_ENTRY)
+        sponsors = transaction.successful and transaction.meta_mentions(_SPONSORED_ENTRY)
         for index, operation in enumerate(transaction.body.operations):
             context = Context(ledger, transaction, index, mentions_sponsors=sponsors)
             rows.append(_row(context, operation))
@@ -78,10 +78,10 @@ def _codes(transaction: Transaction, index: int) -> tuple[str, str]:
     if isinstance(result, str):
         return f"OperationResultCode{camel(result)}", ""
     name, raw = next(iter(result.op_inner.items()))
-    return "OperationResultCodeOpInner", _trace_code(name, bytes(raw))
+    return "OperationResultCodeOpInner", trace_code(name, bytes(raw))
 
 
-def _trace_code(name: str, raw: bytes) -> str:
+def trace_code(name: str, raw: bytes) -> str:
     """Name a result by its type and arm: `"no_trust"`, or `{"success":...}` with a body."""
     start = raw.index(b'"') + 1
     arm = raw[start : raw.index(b'"', start)].decode("ascii")

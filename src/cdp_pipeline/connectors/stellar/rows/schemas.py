@@ -1,7 +1,7 @@
 """The Arrow schema of each table: names and values of stellar-etl and Hubble.
 
-`details`, `topics_decoded` and `data_decoded` are JSON text. `details_json` of stellar-etl is a copy
-of `details` and is left out. Integers are int64, as in BigQuery.
+`details`, `topics_decoded` and `data_decoded` are JSON text. `details_json` of stellar-etl is a
+copy of `details` and is left out. Integers are int64, as in BigQuery.
 """
 
 from __future__ import annotations
@@ -79,7 +79,13 @@ JSON_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 # Columns that a JSON row leaves out where they do not apply, as stellar-etl does.
 OPTIONAL_COLUMNS: Final[dict[str, frozenset[str]]] = {
     "transactions": frozenset(
-        "account_muxed fee_account fee_account_muxed inner_transaction_hash new_max_fee".split()
+        {
+            "account_muxed",
+            "fee_account",
+            "fee_account_muxed",
+            "inner_transaction_hash",
+            "new_max_fee",
+        }
     ),
     "operations": frozenset({"source_account_muxed"}),
 }

@@ -20,6 +20,7 @@ _PREIMAGE_FROM_ADDRESS, _SALT_SIZE = 0, 32
 # Bytes after the discriminant of an Asset: native, four-byte and twelve-byte codes.
 _ASSET_SIZES = (0, 40, 48)
 _word = struct.Struct(">I").unpack_from
+_base64 = binascii.b2a_base64
 
 
 def _blob_end(data: bytes, offset: int) -> int:
@@ -47,14 +48,14 @@ def scval_end(data: bytes, offset: int) -> int:
     pending = 1
     while pending:
         pending -= 1
-        kind = _word(data, offset)[0]
+        (kind,) = _word(data, offset)
         offset += 4
-        if kind < _BYTES:
+        if kind == _ADDRESS:
+            offset += 4 + _ADDRESS_SIZES[_word(data, offset)[0]]
+        elif kind < _BYTES:
             offset += _FIXED[kind]
         elif kind <= _SYMBOL:
-            offset = _blob_end(data, offset)
-        elif kind == _ADDRESS:
-            offset += 4 + _ADDRESS_SIZES[_word(data, offset)[0]]
+            offset += 4 + (_word(data, offset)[0] + 3 & ~3)
         elif kind == _VEC:
             offset, count = _optional_count(data, offset)
             pending += count
@@ -73,7 +74,7 @@ def scval_end(data: bytes, offset: int) -> int:
 
 def base64_text(data: bytes) -> str:
     """Return standard base64 on one line."""
-    return binascii.b2a_base64(data, newline=False).decode("ascii")
+    return _base64(data, newline=False).decode("ascii")
 
 
 def scval_array(data: bytes, offset: int) -> tuple[list[str], int]:
@@ -83,7 +84,7 @@ def scval_array(data: bytes, offset: int) -> tuple[list[str], int]:
     values: list[str] = []
     for _ in range(count):
         end = scval_end(data, offset)
-        values.append(base64_text(data[offset:end]))
+        values.append(_base64(data[offset:end], newline=False).decode("ascii"))
         offset = end
     return values, offset
 

@@ -1,6 +1,6 @@
-"""Undoes the escapes of SEP-51 strings and writes the field's enum names.
+r"""Undoes the escapes of SEP-51 strings and writes the field's enum names.
 
-SEP-51 writes an XDR string as ASCII with `\\0 \\t \\n \\r \\\\` and `\\xNN`; rows hold the text itself.
+SEP-51 writes an XDR string as ASCII with `\0 \t \n \r \\` and `\xNN`; rows hold the text.
 """
 
 from __future__ import annotations

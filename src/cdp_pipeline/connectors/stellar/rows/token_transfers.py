@@ -28,7 +28,7 @@ class Found(NamedTuple):
 
     transaction: Transaction
     operation: int
-    index: int
+    number: int
     contract: str
     transfer: Transfer
 
@@ -63,7 +63,7 @@ def token_transfers_batch(
     found = list(_transfers(ledger))
     rows = [_row(each) for each in found]
     constants = {"closed_at": ledger.closed_at_us, "ledger_sequence": ledger.sequence}
-    suffixes = [f":{each.transaction.order}:{each.operation}:{each.index}" for each in found]
+    suffixes = [f":{each.transaction.order}:{each.operation}:{each.number}" for each in found]
     return record_batch("token_transfers", rows, constants), suffixes, lacking
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cdp_pipeline.connectors.stellar.xdr.errors import XdrError
 from cdp_pipeline.connectors.stellar.xdr.kernel import (
     LARGEST_OUTPUT_BYTES,
     MAY_END_EARLY,

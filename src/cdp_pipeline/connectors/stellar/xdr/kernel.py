@@ -31,16 +31,16 @@ LARGEST_OUTPUT_BYTES = 3 * 1024 * 1024 * 1024
 _LARGEST_INPUT_BYTES = 0xFFFF0000
 
 
-class _Control(ctypes.LittleEndianStructure):
-    """The block through which host and kernel talk; the same fields as in `kernel.c`."""
+_CONTROL_WORDS = (
+    "schema input input_length root mode output_limit output output_length spans span_count "
+    "position detail bound node frames frame_count"
+)
 
-    _fields_ = tuple(
-        (name, ctypes.c_uint32)
-        for name in (
-            "schema input input_length root mode output_limit output output_length spans "
-            "span_count position detail bound node frames frame_count"
-        ).split()
-    )
+
+class _Control(ctypes.LittleEndianStructure):
+    """The block through which host and kernel talk; the same words as in `kernel.c`."""
+
+    _fields_ = tuple((word, ctypes.c_uint32) for word in _CONTROL_WORDS.split())
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,11 @@ class Node(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A value that was open when the kernel stopped; `index` is the next field or element."""
+    """A value that was open when the kernel stopped; `following` is its next part or its arm."""
 
     node: int
-    index: int
-    count: int
+    following: int
+    part_count: int
     span: int
 
 
@@ -95,15 +95,17 @@ class Schema:
         if node.kind == _OPTIONAL:
             return ""
         if node.kind == _UNION:
-            _, at, length, _ = struct.unpack_from("<4I", self._arms, 16 * (node.a + frame.index))
+            _, at, length, _ = struct.unpack_from(
+                "<4I", self._arms, 16 * (node.a + frame.following)
+            )
             return "." + self._literal(at, length).strip('{":')
-        if frame.index == 0:
+        if frame.following == 0:
             return ""
         if node.kind == _STRUCT:
-            row = 12 * (node.a + frame.index - 1)
+            row = 12 * (node.a + frame.following - 1)
             at, length, _ = struct.unpack_from("<3I", self._fields, row)
             return "." + self._literal(at, length).strip('{,":')
-        return f"[{frame.index - 1}]"
+        return f"[{frame.following - 1}]"
 
     def _literal(self, at: int, length: int) -> str:
         return self._literals[at : at + length]

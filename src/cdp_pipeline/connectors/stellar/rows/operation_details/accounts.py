@@ -24,6 +24,7 @@ _NUMBERS = {
 
 
 def create_account(body: Any, context: Context) -> Details:
+    """Which account was created, by whom and with what."""
     return {
         **account_details(context.source, "funder"),
         "account": body["destination"],
@@ -32,6 +33,7 @@ def create_account(body: Any, context: Context) -> Details:
 
 
 def set_options(body: Any, _: Context) -> Details:
+    """The options that were set; the others are left out."""
     details: Details = {}
     if body["inflation_dest"] is not None:
         details["inflation_dest"] = body["inflation_dest"]
@@ -50,16 +52,19 @@ def set_options(body: Any, _: Context) -> Details:
 
 
 def manage_data(body: Any, _: Context) -> Details:
+    """Name and base64 value of an entry; null deletes it."""
     value = body["data_value"]
     shown = None if value is None else base64_text(bytes.fromhex(value))
     return {"name": string_text(body["data_name"]), "value": shown}
 
 
 def bump_sequence(body: Any, _: Context) -> Details:
+    """The sequence number to go to, as text."""
     return {"bump_to": str(body["bump_to"])}
 
 
 def inflation(_: Any, __: Context) -> Details:
+    """Nothing: the operation has no fields."""
     return {}
 
 

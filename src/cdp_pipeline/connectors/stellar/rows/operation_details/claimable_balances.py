@@ -18,6 +18,7 @@ def balance_details(address: str, name: str) -> Details:
 
 
 def create_claimable_balance(body: Any, _: Context) -> Details:
+    """What was set aside, for whom and on what conditions."""
     return {
         "asset": read_asset(body["asset"]).canonical,
         "amount": units(body["amount"]),
@@ -26,6 +27,7 @@ def create_claimable_balance(body: Any, _: Context) -> Details:
 
 
 def claim_claimable_balance(body: Any, context: Context) -> Details:
+    """The balance and who claimed it."""
     return {
         **balance_details(body["balance_id"], "balance_id"),
         **account_details(context.source, "claimant"),
@@ -33,6 +35,7 @@ def claim_claimable_balance(body: Any, context: Context) -> Details:
 
 
 def clawback_claimable_balance(body: Any, _: Context) -> Details:
+    """The balance the issuer took back."""
     return balance_details(body["balance_id"], "balance_id")
 
 

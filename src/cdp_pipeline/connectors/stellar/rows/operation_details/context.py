@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -90,11 +92,15 @@ def account_details(address: str, name: str) -> Details:
     return {name: account, f"{name}_muxed": address, f"{name}_muxed_id": muxed_id}
 
 
-def asset_details(asset: Asset | Any, prefix: str = "") -> Details:
+def asset_details(asset: Asset | Any, prefix: str = "") -> Mapping[str, Any]:
     """Asset type, id, code and issuer of an asset or its SEP-51 form, under a prefix."""
-    found = asset if isinstance(asset, Asset) else read_asset(asset)
-    details = {f"{prefix}asset_type": found.type, f"{prefix}asset_id": asset_id(found)}
-    if found.issuer:
-        details[f"{prefix}asset_code"] = found.code
-        details[f"{prefix}asset_issuer"] = found.issuer
-    return details
+    return _asset_details(asset if isinstance(asset, Asset) else read_asset(asset), prefix)
+
+
+@lru_cache(maxsize=16384)
+def _asset_details(asset: Asset, prefix: str) -> Mapping[str, Any]:
+    details = {f"{prefix}asset_type": asset.type, f"{prefix}asset_id": asset_id(asset)}
+    if asset.issuer:
+        details[f"{prefix}asset_code"] = asset.code
+        details[f"{prefix}asset_issuer"] = asset.issuer
+    return MappingProxyType(details)

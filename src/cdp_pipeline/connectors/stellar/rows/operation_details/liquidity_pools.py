@@ -28,6 +28,7 @@ class _Moved(NamedTuple):
 
 
 def liquidity_pool_deposit(body: Any, context: Context) -> Details:
+    """What was offered to a pool and what it took."""
     moved = _moved(body["liquidity_pool_id"], context)
     return {
         **pool_details(body["liquidity_pool_id"]),
@@ -44,6 +45,7 @@ def liquidity_pool_deposit(body: Any, context: Context) -> Details:
 
 
 def liquidity_pool_withdraw(body: Any, context: Context) -> Details:
+    """What was asked of a pool and what it gave."""
     moved = _moved(body["liquidity_pool_id"], context)
     return {
         **pool_details(body["liquidity_pool_id"]),
@@ -85,9 +87,7 @@ def _pool_body(change: EntryChange, pool: str) -> tuple[_Body | None, _Body | No
     return before, after
 
 
-def _difference(
-    params: model.PoolParameters, before: _Body | None, after: _Body | None
-) -> _Moved:
+def _difference(params: model.PoolParameters, before: _Body | None, after: _Body | None) -> _Moved:
     old, new = _amounts(before), _amounts(after)
     changes = (each - was for each, was in zip(new, old, strict=True))
     return _Moved(read_asset(params.asset_a), read_asset(params.asset_b), *changes)

@@ -15,14 +15,17 @@ def price_details(body: Any, prefix: str = "") -> Details:
 
 
 def manage_sell_offer(body: Any, context: Context) -> Details:
+    """An offer to sell an amount; id 0 makes a new one."""
     return {"offer_id": int(body["offer_id"]), **create_passive_sell_offer(body, context)}
 
 
 def manage_buy_offer(body: Any, _: Context) -> Details:
+    """An offer to buy an amount; id 0 makes a new one."""
     return {"offer_id": int(body["offer_id"]), **_offer(body, body["buy_amount"])}
 
 
 def create_passive_sell_offer(body: Any, _: Context) -> Details:
+    """An offer that takes none of equal price."""
     return _offer(body, body["amount"])
 
 

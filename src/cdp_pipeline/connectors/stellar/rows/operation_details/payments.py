@@ -10,6 +10,7 @@ from .context import Context, Details, account_details, asset_details
 
 
 def payment(body: Any, context: Context) -> Details:
+    """What was paid, by whom and to whom."""
     return {
         **account_details(context.source, "from"),
         **account_details(body["destination"], "to"),
@@ -19,6 +20,7 @@ def payment(body: Any, context: Context) -> Details:
 
 
 def path_payment_strict_receive(body: Any, context: Context) -> Details:
+    """A path payment of a fixed received amount; what was sent comes from the result."""
     success = context.success
     return {
         **_path_payment(body, context),
@@ -29,6 +31,7 @@ def path_payment_strict_receive(body: Any, context: Context) -> Details:
 
 
 def path_payment_strict_send(body: Any, context: Context) -> Details:
+    """A path payment of a fixed sent amount; what was received comes from the result."""
     success = context.success
     return {
         **_path_payment(body, context),
@@ -39,6 +42,7 @@ def path_payment_strict_send(body: Any, context: Context) -> Details:
 
 
 def account_merge(body: Any, context: Context) -> Details:
+    """Which account went into which."""
     return {**account_details(context.source, "account"), **account_details(body, "into")}
 
 

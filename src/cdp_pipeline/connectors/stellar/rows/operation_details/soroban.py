@@ -19,12 +19,13 @@ from .context import Context, Details
 SPANS = ("LedgerFootprint", "LedgerKey", "InvokeContractArgs", "CreateContractArgsV2")
 
 _function_decoder = msgspec.json.Decoder(model.InvokeHostFunction)
-_value_decoder = msgspec.json.Decoder(Any)
+_value_decoder = msgspec.json.Decoder()
 _BALANCE_TOPICS = ("transfer", "mint", "clawback", "burn")
 _FUNCTION = "HostFunctionTypeHostFunctionType"
 
 
 def invoke_host_function(raw: msgspec.Raw, context: Context) -> Details:
+    """The function, its arguments, its footprint, and the asset balances it changed."""
     function = _function_decoder.decode(raw).host_function
     if function.invoke_contract is not None:
         return _invoke_contract(function.invoke_contract, context)
@@ -43,6 +44,7 @@ def invoke_host_function(raw: msgspec.Raw, context: Context) -> Details:
 
 
 def extend_footprint_ttl(body: Any, context: Context) -> Details:
+    """The footprint, and how many ledgers it is to live at least."""
     return {
         "type": "extend_footprint_ttl",
         "extend_to": body["extend_to"],
@@ -51,6 +53,7 @@ def extend_footprint_ttl(body: Any, context: Context) -> Details:
 
 
 def restore_footprint(_: Any, context: Context) -> Details:
+    """The footprint brought back from the archive."""
     return {"type": "restore_footprint", **_footprint(context)}
 
 

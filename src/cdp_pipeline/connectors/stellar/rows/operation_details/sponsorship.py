@@ -16,6 +16,7 @@ _body_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 def begin_sponsoring_future_reserves(body: Any, _: Context) -> Details:
+    """Whose reserves are sponsored from here on."""
     return {"sponsored_id": body["sponsored_id"]}
 
 
@@ -39,6 +40,7 @@ def _begins_for(operation: model.Operation, sponsored: str) -> bool:
 
 
 def revoke_sponsorship(body: Any, _: Context) -> Details:
+    """The entry or signer that is no longer sponsored."""
     if "signer" in body:
         signer = body["signer"]
         return {"signer_account_id": signer["account_id"], "signer_key": signer["signer_key"]}

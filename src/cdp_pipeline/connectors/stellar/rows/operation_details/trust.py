@@ -19,6 +19,7 @@ TRUST_LINE_FLAGS = (
 
 
 def change_trust(body: Any, context: Context) -> Details:
+    """The line, whose it is, and its limit."""
     return {
         **_line(body["line"]),
         **account_details(context.source, "trustor"),
@@ -27,6 +28,7 @@ def change_trust(body: Any, context: Context) -> Details:
 
 
 def allow_trust(body: Any, context: Context) -> Details:
+    """Whom the issuer authorizes, and how far (replaced by set_trust_line_flags)."""
     issuer, _ = strkey.muxed_parts(context.source)
     flags = body["authorize"]
     details = {
@@ -43,6 +45,7 @@ def allow_trust(body: Any, context: Context) -> Details:
 
 
 def set_trust_line_flags(body: Any, _: Context) -> Details:
+    """The flags set and cleared on a line."""
     details = {"trustor": body["trustor"], **asset_details(body["asset"])}
     if body["set_flags"]:
         details |= flag_details(body["set_flags"], "set_", TRUST_LINE_FLAGS)
@@ -52,6 +55,7 @@ def set_trust_line_flags(body: Any, _: Context) -> Details:
 
 
 def clawback(body: Any, _: Context) -> Details:
+    """What the issuer took back, and from whom."""
     return {
         **asset_details(body["asset"]),
         **account_details(body["from"], "from"),

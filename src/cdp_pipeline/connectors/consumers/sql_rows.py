@@ -34,6 +34,19 @@ class ColumnMismatch(Fatal):
         )
 
 
+class KeyMissing(Fatal):
+    """A table that was not made by this consumer has no key to upsert by."""
+
+    code = "sql.key_missing"
+
+    def __init__(self, table: str) -> None:
+        super().__init__(
+            f"table `{table}`: expected `{MESSAGE_ID}` as a primary key or unique column, got none",
+            hint=f"add the key, or name another table for the type under `tables`: `{MESSAGE_ID}` "
+            "is what keeps a replay from doubling rows",
+        )
+
+
 class ColumnNameInvalid(Fatal):
     """A column has a name that no SQL table can have."""
 
@@ -75,12 +88,14 @@ class Pending:
     Attributes:
         mark: Everything at or before this position has come.
         batches: The rows by table.
+        schemas: The columns of those rows, all of them, by table.
         rows: How many rows wait in all tables.
         size_bytes: How much memory they take.
     """
 
     mark: int
     batches: Mapping[str, tuple[pa.RecordBatch, ...]] = field(default_factory=dict)
+    schemas: Mapping[str, pa.Schema] = field(default_factory=dict)
     rows: int = 0
     size_bytes: int = 0
 
@@ -90,27 +105,29 @@ class Pending:
         Then those are committed first, and the database says whether the change fits.
         """
         return any(
-            _differ(batches[-1].schema, more[table].schema)
-            for table, batches in self.batches.items()
+            _differ(schema, more[table].schema)
+            for table, schema in self.schemas.items()
             if table in more
         )
 
     def plus(self, more: Mapping[str, pa.RecordBatch], mark: int) -> Pending:
         """Return what waits together with *more*; this object stays as it is."""
-        batches = dict(self.batches)
+        batches, schemas = dict(self.batches), dict(self.schemas)
         for table, rows in more.items():
             if rows.num_rows:
                 batches[table] = (*batches.get(table, ()), rows)
+                schemas[table] = _united(schemas.get(table, rows.schema), rows.schema)
         return Pending(
             max(mark, self.mark),
             batches,
+            schemas,
             self.rows + sum(rows.num_rows for rows in more.values()),
             self.size_bytes + sum(rows.nbytes for rows in more.values()),
         )
 
     def emptied(self) -> Pending:
         """Return the same mark without rows."""
-        return replace(self, batches={}, rows=0, size_bytes=0)
+        return replace(self, batches={}, schemas={}, rows=0, size_bytes=0)
 
     def tables(self) -> dict[str, pa.Table]:
         """Return all rows as one table each, every message id once: the last one counts."""
@@ -122,6 +139,10 @@ def _differ(one: pa.Schema, other: pa.Schema) -> bool:
         return False
     common = set(one.names) & set(other.names)
     return any(not one.field(name).type.equals(other.field(name).type) for name in common)
+
+
+def _united(one: pa.Schema, other: pa.Schema) -> pa.Schema:
+    return one if one.equals(other) else pa.unify_schemas([one, other])
 
 
 def _joined(batches: tuple[pa.RecordBatch, ...]) -> pa.Table:

@@ -1,0 +1,121 @@
+"""`flowctl run`: run a pipeline to its end, showing how it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cdp_pipeline.cli.arguments import PipelineFile
+
+if TYPE_CHECKING:
+    from cdp_pipeline.config import PipelineConfig
+    from cdp_pipeline.host.running import Running, RunResult
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def run(
+    file: PipelineFile,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="Log lines for people or for machines.")
+    ] = LogFormat.TEXT,
+    log_level: Annotated[
+        str, typer.Option("--log-level", help="debug, info, warning or error.")
+    ] = "info",
+    progress: Annotated[
+        bool | None,
+        typer.Option(
+            "--progress/--no-progress",
+            help="Live display; by default on a terminal.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run a pipeline, going on where the last run ended.
+
+    SIGINT and SIGTERM drain: what was read is finished and made durable. A second one
+    stops hard; the next run then goes on from the last checkpoint.
+
+    Example: `flowctl run examples/pipelines/quickstart.yaml`
+    """
+    from cdp_pipeline.cli import summary
+    from cdp_pipeline.config import load_pipeline
+    from cdp_pipeline.errors import UsageError
+    from cdp_pipeline.observability.logs import LEVELS, configure_logs
+
+    if log_level not in LEVELS:
+        raise UsageError(f"expected one of {', '.join(LEVELS)} for --log-level, got `{log_level}`")
+    configure_logs(log_format.value, log_level)
+    config = load_pipeline(file, os.environ)
+    live = sys.stderr.isatty() and log_format is LogFormat.TEXT if progress is None else progress
+    result = asyncio.run(_Run(config, live=live).run())
+    summary.show(config.name, result, log_format.value)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
+
+
+class _Run:
+    """One run with its signals and its display."""
+
+    def __init__(self, config: PipelineConfig, *, live: bool) -> None:
+        self._config = config
+        self._live = live
+        self._running: Running | None = None
+        self._signals = 0
+
+    async def run(self) -> RunResult:
+        """Run until the pipeline ends or is stopped."""
+        from cdp_pipeline.host.running import run_pipeline
+
+        work = asyncio.create_task(
+            run_pipeline(self._config, os.environ, on_started=self._on_started)
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal, work)
+        display = asyncio.create_task(self._display())
+        try:
+            return await work
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+        finally:
+            display.cancel()
+            await asyncio.gather(display, return_exceptions=True)
+
+    def _on_started(self, running: Running) -> None:
+        from cdp_pipeline.observability.logs import logger
+
+        self._running = running
+        for note in running.notes:
+            logger(pipeline=self._config.name).warning(note)
+        if self._signals:
+            running.pipeline.stop()
+
+    def _on_signal(self, work: asyncio.Task[RunResult]) -> None:
+        from cdp_pipeline.observability.logs import logger
+
+        self._signals += 1
+        if self._signals > 1 or self._running is None:
+            work.cancel()
+            return
+        logger(pipeline=self._config.name).info("draining; a second signal stops hard")
+        self._running.pipeline.stop()
+
+    async def _display(self) -> None:
+        from cdp_pipeline.cli.progress import show_lines, show_live
+
+        while self._running is None:  # noqa: ASYNC110 - the start is announced by a callback
+            await asyncio.sleep(0.05)
+        show = show_live if self._live else show_lines
+        await show(self._config.name, self._running)

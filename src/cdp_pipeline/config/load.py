@@ -1,0 +1,118 @@
+"""Load a pipeline file: read, fill in the environment, check, resolve names and paths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cdp_pipeline.config.building import build, without_empty_keys
+from cdp_pipeline.config.document import Document, parse_document, read_document
+from cdp_pipeline.config.environment import FilledDocument, fill_document
+from cdp_pipeline.config.limits import FileGrant, Permissions
+from cdp_pipeline.config.paths import resolve_path, resolve_plugin_path, state_folder
+from cdp_pipeline.config.pipeline import DeadLetterConfig, PipelineConfig, PluginConfig
+from cdp_pipeline.config.references import reference_faults
+from cdp_pipeline.config.stage import ComponentConfig, StageConfig
+
+DEAD_LETTERS = "dead-letters.jsonl"
+_DEPTH = 3
+
+
+def load_pipeline(path: Path | str, environ: Mapping[str, str] = os.environ) -> PipelineConfig:
+    """Return the pipeline file at *path*; nothing but that file is touched.
+
+    Raises:
+        ConfigError: It cannot be used; `faults_of` gives each fault with its place.
+    """
+    return _load(read_document(path), environ)
+
+
+def parse_pipeline(
+    text: str | bytes, file: Path | str, environ: Mapping[str, str] = os.environ
+) -> PipelineConfig:
+    """Return the pipeline written in *text*, as if it stood in *file*.
+
+    Raises:
+        ConfigError: It cannot be used; `faults_of` gives each fault with its place.
+    """
+    return _load(parse_document(text, str(file)), environ)
+
+
+def _load(document: Document, environ: Mapping[str, str]) -> PipelineConfig:
+    filled = fill_document(document, environ)
+    filled = replace(filled, data=without_empty_keys(filled.data, _DEPTH))
+    pipeline, settled = build(PipelineConfig, filled, reference_faults(filled))
+    complete = _complete(pipeline, Path(document.locations.file).parent, environ)
+    return _attached(complete, settled)
+
+
+def _attached(pipeline: PipelineConfig, document: FilledDocument) -> PipelineConfig:
+    pipeline._document = document
+    return pipeline
+
+
+def _complete(pipeline: PipelineConfig, folder: Path, environ: Mapping[str, str]) -> PipelineConfig:
+    """Return *pipeline* with everything filled in that a file may leave out."""
+    source, *stages = _named([pipeline.source, *pipeline.stages])
+    update: dict[str, Any] = {
+        "network": pipeline.network or _network_of_source(pipeline),
+        "plugins": tuple(_resolved(plugin, folder, environ) for plugin in pipeline.plugins),
+        "source": source,
+        "stages": tuple(_batched(stage, pipeline) for stage in stages),
+        "dead_letter": _dead_letter(pipeline, folder, environ),
+    }
+    return pipeline.model_copy(update=update)
+
+
+def _named(components: list[ComponentConfig]) -> list[ComponentConfig]:
+    """Return *components* with unique names; those that are given stay as they are."""
+    taken = {component.name for component in components if component.name}
+    named = []
+    for component in components:
+        name = component.name or _free(component.component, taken)
+        taken.add(name)
+        named.append(component.model_copy(update={"name": name}))
+    return named
+
+
+def _free(name: str, taken: set[str]) -> str:
+    number, candidate = 1, name
+    while candidate in taken:
+        number += 1
+        candidate = f"{name}-{number}"
+    return candidate
+
+
+def _batched(stage: ComponentConfig, pipeline: PipelineConfig) -> ComponentConfig:
+    if not isinstance(stage, StageConfig):
+        return stage
+    return stage.model_copy(update={"batch": stage.batch.over(pipeline.batch)})
+
+
+def _network_of_source(pipeline: PipelineConfig) -> str:
+    network = pipeline.source.config.get("network", "")
+    return network if isinstance(network, str) else ""
+
+
+def _resolved(plugin: PluginConfig, folder: Path, environ: Mapping[str, str]) -> PluginConfig:
+    path = resolve_plugin_path(plugin.path, folder, environ)
+    permissions = _granted(plugin.permissions, folder, environ)
+    return plugin.model_copy(update={"path": path, "permissions": permissions})
+
+
+def _granted(grants: Permissions, folder: Path, environ: Mapping[str, str]) -> Permissions:
+    files = tuple(
+        FileGrant(path=resolve_path(grant.path, folder, environ), mode=grant.mode)
+        for grant in grants.files
+    )
+    return grants.model_copy(update={"files": files})
+
+
+def _dead_letter(
+    pipeline: PipelineConfig, folder: Path, environ: Mapping[str, str]
+) -> DeadLetterConfig:
+    path = resolve_path(pipeline.dead_letter.path, folder, environ)
+    return DeadLetterConfig(path=path or str(state_folder(pipeline.name, environ) / DEAD_LETTERS))

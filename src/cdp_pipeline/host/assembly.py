@@ -1,0 +1,117 @@
+"""Put a checked pipeline together: plugin objects, handles, engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cdp_pipeline.config.pipeline import PipelineConfig
+from cdp_pipeline.config.stage import ErrorPolicy as PolicyConfig
+from cdp_pipeline.config.stage import StageConfig
+from cdp_pipeline.engine.batcher import BatchLimits
+from cdp_pipeline.engine.pipeline import ConsumerStep, ProcessorStep, Step
+from cdp_pipeline.engine.policy import ErrorPolicy
+from cdp_pipeline.engine.stage import StageSpec
+from cdp_pipeline.errors import CdpError, ConfigError, PluginFault
+from cdp_pipeline.host.components import Component
+from cdp_pipeline.runtimes import native
+from cdpplugin import ConfigInvalid, Context, PluginError, PluginMetadata
+from cdpplugin.function import as_plugin_error
+
+_CONSUMER_LIMITS = BatchLimits(rows=10_000, size_bytes=64 << 20)
+"""A consumer takes whatever is waiting: it writes better in bulk."""
+
+
+async def configured(component: Component) -> Any:
+    """Return a new, configured handle of *component*.
+
+    Raises:
+        ConfigError: The plugin refuses its configuration.
+        CdpError: It cannot be loaded.
+    """
+    workers = component.stage.workers if isinstance(component.stage, StageConfig) else 1
+    handle = native.handle(component.create(), workers=workers)
+    try:
+        await handle.configure(component.config)
+    except ConfigInvalid as error:
+        raise ConfigError(
+            component.secrets.masked(f"`{component.name}`: {error}"),
+            code=error.code,
+            where=component.where,
+            hint=error.hint,
+        ) from error
+    except Exception as error:
+        raise fault(component, as_plugin_error(error), "configure") from error
+    return handle
+
+
+async def start(component: Component, handle: native.NativePlugin, context: Context) -> None:
+    """Start *handle*.
+
+    Raises:
+        PluginFault: It does not start.
+        ConfigError: It finds only now that its configuration cannot be used.
+    """
+    try:
+        await handle.start(context)
+    except ConfigInvalid as error:
+        raise ConfigError(
+            component.secrets.masked(f"`{component.name}`: {error}"),
+            code=error.code,
+            where=component.where,
+            hint=error.hint,
+        ) from error
+    except Exception as error:
+        raise fault(component, as_plugin_error(error), "start") from error
+
+
+def fault(component: Component, error: PluginError, doing: str) -> CdpError:
+    """Return *error* as the user is told: which stage, which plugin, doing what."""
+    return PluginFault(
+        component.secrets.masked(f"`{component.name}` could not {doing}: {error}"),
+        code=error.code,
+        where=component.reference,
+        hint=component.secrets.masked(error.hint),
+    )
+
+
+def stage_spec(
+    component: Component, pipeline: PipelineConfig, metadata: PluginMetadata
+) -> StageSpec:
+    """Return how the engine is to run *component*, whose plugin said *metadata*."""
+    stage = component.stage
+    if not isinstance(stage, StageConfig):
+        return StageSpec(
+            name=component.name,
+            plugin=metadata.reference,
+            on_error=_policy(PolicyConfig(action="retry")),
+            limits=BatchLimits(),
+        )
+    limits = stage.batch.over(pipeline.batch)
+    own = BatchLimits(limits.rows, limits.bytes, limits.linger)
+    in_bulk = metadata.type == "consumer" and not stage.batch.model_fields_set
+    return StageSpec(
+        name=component.name,
+        plugin=metadata.reference,
+        on_error=_policy(stage.error_policy(metadata.type)),
+        limits=_CONSUMER_LIMITS if in_bulk else own,
+        workers=1 if metadata.stateful else stage.workers,
+    )
+
+
+def _policy(config: PolicyConfig) -> ErrorPolicy:
+    return ErrorPolicy(
+        config.action,
+        config.attempts,
+        config.initial_delay,
+        config.max_delay,
+        config.jitter,
+        config.then,
+    )
+
+
+def step(component: Component, handle: Any, pipeline: PipelineConfig) -> Step:
+    """Return *component* as a step of the engine."""
+    spec = stage_spec(component, pipeline, handle.metadata())
+    if isinstance(handle, native.NativeConsumer):
+        return ConsumerStep(spec, handle)
+    return ProcessorStep(spec, handle)

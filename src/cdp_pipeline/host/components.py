@@ -1,0 +1,158 @@
+"""Find and check each component that a pipeline file names, without starting anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from cdp_pipeline.config.component import check_component, merged_config, secrets_of
+from cdp_pipeline.config.locations import KeyPath
+from cdp_pipeline.config.paths import resolve_paths
+from cdp_pipeline.config.pipeline import PipelineConfig, PluginConfig
+from cdp_pipeline.config.secrecy import Secrets
+from cdp_pipeline.config.stage import ComponentConfig, SourceConfig, StageConfig
+from cdp_pipeline.errors import CdpError, ConfigError
+from cdp_pipeline.host.catalog import Catalog
+from cdp_pipeline.runtimes import discovery
+from cdpplugin import Plugin, PluginMetadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """One stage of a pipeline, resolved.
+
+    Attributes:
+        name: Its name, unique in the pipeline.
+        stage: What the file says of it.
+        key_path: Where it stands in the file.
+        where: `file:line:column` of it.
+        metadata: What it says of itself; None where that is unknown until it is started.
+        config: Its configuration, checked where it has a schema, paths resolved.
+        create: Makes a new plugin object.
+        secrets: What of its configuration must not be shown.
+    """
+
+    name: str
+    stage: ComponentConfig
+    key_path: KeyPath
+    where: str
+    metadata: PluginMetadata | None
+    config: Mapping[str, Any] = field(repr=False)
+    create: Callable[[], Plugin]
+    secrets: Secrets = field(repr=False)
+
+    @property
+    def reference(self) -> str:
+        """`name@version`, or its name where no metadata is known."""
+        return self.metadata.reference if self.metadata else self.name
+
+
+class Resolver:
+    """Resolves the components of one pipeline file."""
+
+    def __init__(
+        self, pipeline: PipelineConfig, catalog: Catalog, environ: Mapping[str, str]
+    ) -> None:
+        self._pipeline = pipeline
+        self._catalog = catalog
+        self._environ = environ
+
+    def source(self) -> Component:
+        """Return the source.
+
+        Raises:
+            ConfigError: It is unknown, or its configuration does not fit.
+        """
+        return self._resolve(self._pipeline.source)
+
+    def stages(self) -> Iterator[Component | CdpError]:
+        """Yield each stage, or what is wrong with it."""
+        for stage in self._pipeline.stages:
+            try:
+                yield self._resolve(stage)
+            except CdpError as error:
+                yield error
+
+    def _resolve(self, stage: SourceConfig | StageConfig) -> Component:
+        key_path = self._pipeline.path_of(stage)
+        key = "plugin" if stage.plugin else "type"
+        try:
+            create, metadata = self._find(stage)
+        except CdpError as error:
+            error.where = error.where or self._where((*key_path, key))
+            raise
+        config, secrets = self._config(stage, metadata)
+        return Component(
+            name=stage.name,
+            stage=stage,
+            key_path=key_path,
+            where=self._where((*key_path, key)),
+            metadata=metadata,
+            config=config,
+            create=create,
+            secrets=secrets,
+        )
+
+    def _find(self, stage: ComponentConfig) -> tuple[Callable[[], Plugin], PluginMetadata | None]:
+        if not stage.plugin:
+            return self._installed(stage.type)
+        plugin = self._pipeline.plugin(stage.plugin)
+        if plugin is None:
+            names = [known.name for known in self._pipeline.plugins]
+            near = get_close_matches(stage.plugin, names, n=1)
+            raise ConfigError(
+                f"no plugin `{stage.plugin}` is listed under `plugins`",
+                code="config.unknown_name",
+                hint=f"did you mean `{near[0]}`?" if near else "list it under `plugins`",
+            )
+        return self._listed(plugin)
+
+    def _listed(self, plugin: PluginConfig) -> tuple[Callable[[], Plugin], PluginMetadata | None]:
+        if not plugin.path:
+            return self._installed(plugin.name)
+        path = plugin.path
+        where = self._where(self._plugin_path(plugin))
+        if plugin.type in ("grpc", "wasm"):
+            raise ConfigError(
+                _missing(path) or f"plugins of type `{plugin.type}` cannot be run by this version",
+                code="plugin.not_found" if _missing(path) else "runtime.unavailable",
+                where=where,
+                hint="check `path`; it resolves against the pipeline file's folder"
+                if _missing(path)
+                else "write it as a native plugin, or use a newer version",
+            )
+        file = path.partition(".py:")[0] + ".py" if ".py:" in path else path
+        if missing := _missing(file):
+            raise ConfigError(missing, code="plugin.not_found", where=where, hint="check `path`")
+        return (lambda: discovery.load_file(path)), None
+
+    def _plugin_path(self, plugin: PluginConfig) -> KeyPath:
+        names = [known.name for known in self._pipeline.plugins]
+        return ("plugins", names.index(plugin.name), "path")
+
+    def _installed(self, type_name: str) -> tuple[Callable[[], Plugin], PluginMetadata | None]:
+        if type_name not in self._catalog:
+            raise self._catalog.unknown(type_name)
+        return (lambda: self._catalog.create(type_name)), self._catalog.metadata(type_name)
+
+    def _config(
+        self, stage: ComponentConfig, metadata: PluginMetadata | None
+    ) -> tuple[Mapping[str, Any], Secrets]:
+        document, bases = self._pipeline.document, self._pipeline.config_paths(stage)
+        if metadata is None or not metadata.config_schema:
+            return merged_config(document, bases), self._pipeline.secrets
+        schema = metadata.config_schema
+        config = check_component(document, bases, schema)
+        folder = self._pipeline.file.parent.absolute()
+        secrets = self._pipeline.secrets.including(secrets_of(config, schema).texts)
+        return resolve_paths(config, schema, folder, self._environ), secrets
+
+    def _where(self, path: KeyPath) -> str:
+        return self._pipeline.locations.where(path)
+
+
+def _missing(path: str) -> str:
+    return "" if Path(path).exists() else f"expected a plugin at `{path}`, found nothing"

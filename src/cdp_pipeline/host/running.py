@@ -1,0 +1,265 @@
+"""Run a pipeline from its configuration: start the plugins, run the engine, stop the plugins."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from cdp_pipeline.config.faults import raise_faults
+from cdp_pipeline.config.paths import state_folder
+from cdp_pipeline.config.pipeline import PipelineConfig
+from cdp_pipeline.engine.checkpoint import CheckpointStore
+from cdp_pipeline.engine.dead_letters import DeadLetters
+from cdp_pipeline.engine.pipeline import Outcome, Pipeline, PipelineSpec
+from cdp_pipeline.engine.statistics import RunStatistics
+from cdp_pipeline.errors import CdpError, ConfigError
+from cdp_pipeline.host import assembly
+from cdp_pipeline.host.catalog import Catalog
+from cdp_pipeline.host.components import Component
+from cdp_pipeline.host.lock import run_lock
+from cdp_pipeline.host.resumption import Resumption, decide
+from cdp_pipeline.host.validation import check
+from cdp_pipeline.observability.logs import logger
+from cdp_pipeline.runtimes import native
+from cdpplugin import Context, SourceDescription
+
+Ending = Literal["completed", "already_completed", "nothing_read", "stopped", "failed"]
+
+
+@dataclass(slots=True)
+class RunResult:
+    """How a run ended.
+
+    Attributes:
+        ending: `completed`; `already_completed` (the range was durable before);
+            `nothing_read`; `stopped` (on request, drained); `failed`.
+        statistics: What it did.
+        stream: What the source read.
+        faults: What made it fail.
+        dead_letters: The dead-letter file, where this pipeline puts its letters.
+    """
+
+    ending: Ending
+    statistics: RunStatistics
+    stream: SourceDescription
+    faults: list[CdpError]
+    dead_letters: Path
+
+    @property
+    def exit_code(self) -> int:
+        """0 for a run that did all it could, else that of its first fault."""
+        return self.faults[0].exit_code if self.faults else 0
+
+
+@dataclass(slots=True)
+class Running:
+    """A run in progress.
+
+    Attributes:
+        pipeline: The engine's run.
+        statistics: Live counters.
+        stream: What the source reads.
+        notes: What the user should know.
+    """
+
+    pipeline: Pipeline
+    statistics: RunStatistics
+    stream: SourceDescription
+    notes: Sequence[str] = field(default_factory=list)
+
+
+Started = Callable[[Running], None]
+
+
+async def run_pipeline(
+    config: PipelineConfig,
+    environ: Mapping[str, str],
+    *,
+    catalog: Catalog | None = None,
+    on_started: Started | None = None,
+) -> RunResult:
+    """Run *config* to its end.
+
+    Args:
+        config: The pipeline.
+        environ: Environment variables, for state folders and paths.
+        catalog: The components that can be named; by default those installed.
+        on_started: Called once all plugins run, with the run's handle (to show or stop it).
+
+    Raises:
+        CdpError: The pipeline could not be started. What fails later is in the result.
+    """
+    components = _checked(config, environ, catalog)
+    folder = state_folder(config.name, environ)
+    with run_lock(folder, config.name):
+        async with _started(config, components) as (stream, handles):
+            store = CheckpointStore(folder / "checkpoint.json")
+            resumption = decide(config.name, stream, store, await _durable(components, handles))
+            letters = _dead_letters(config, resumption)
+            statistics = _statistics(components[0], stream, resumption)
+            spec = _engine_spec(config, components, handles, store, resumption, letters)
+            pipeline = Pipeline(spec, statistics)
+            if on_started is not None:
+                on_started(Running(pipeline, statistics, stream, resumption.notes))
+            outcome = await pipeline.run()
+            statistics.checkpoint = pipeline.checkpoint_position
+    faults = [_fault(components, failure) for failure in outcome.failures]
+    ending = _ending(outcome, statistics, stream)
+    return RunResult(ending, statistics, stream, faults, letters.path)
+
+
+def _checked(
+    config: PipelineConfig, environ: Mapping[str, str], catalog: Catalog | None
+) -> list[Component]:
+    """Return the source and the stages.
+
+    Raises:
+        CdpError: Something is wrong with one of them.
+    """
+    report = check(config, environ, catalog)
+    raise_faults([f for f in report.faults if isinstance(f, ConfigError)], str(config.file))
+    if report.faults:
+        raise report.faults[0]
+    assert report.source is not None
+    for note in report.notes:
+        logger(pipeline=config.name).warning(note)
+    return [report.source, *report.stages]
+
+
+@asynccontextmanager
+async def _started(
+    config: PipelineConfig, components: Sequence[Component]
+) -> AsyncIterator[tuple[SourceDescription, list[Any]]]:
+    """Configure and start every plugin, the source first; stop them in the reverse order."""
+    handles: list[native.NativePlugin] = []
+    begun: list[tuple[Component, native.NativePlugin]] = []
+    try:
+        handles += [await assembly.configured(component) for component in components]
+        stream = SourceDescription(identity="", network=config.network)
+        schemas: dict[str, Mapping[str, Any]] = {}
+        for component, handle in zip(components, handles, strict=True):
+            begun.append((component, handle))
+            context = Context(config.name, component.name, stream.network, dict(schemas))
+            await assembly.start(component, handle, context)
+            if isinstance(handle, native.NativeSource):
+                stream = await handle.describe()
+            schemas.update(handle.metadata().output_schema)
+        yield stream, handles
+    finally:
+        for component, handle in reversed(begun):
+            await _stop(component, handle)
+
+
+async def _stop(component: Component, handle: native.NativePlugin) -> None:
+    try:
+        await handle.stop()
+    except Exception as error:
+        logger(stage=component.name, plugin=component.reference).warning(
+            "stop failed", error=component.secrets.masked(str(error))
+        )
+
+
+async def _durable(
+    components: Sequence[Component], handles: Sequence[Any]
+) -> dict[str, int | None]:
+    return {
+        component.name: await handle.durable_position()
+        for component, handle in zip(components, handles, strict=True)
+        if isinstance(handle, native.NativeConsumer)
+    }
+
+
+def _dead_letters(config: PipelineConfig, resumption: Resumption) -> DeadLetters:
+    letters = DeadLetters(Path(config.dead_letter.path))
+    letters.cut_after(resumption.resume.position if resumption.resume else None)
+    return letters
+
+
+def _statistics(
+    source: Component, stream: SourceDescription, resumption: Resumption
+) -> RunStatistics:
+    resume = resumption.resume
+    return RunStatistics(
+        source=source.name,
+        unit=stream.unit,
+        first=stream.first,
+        last=stream.last,
+        resumed_from=resume.position if resume else None,
+        position=resume.position if resume else None,
+    )
+
+
+def _engine_spec(
+    config: PipelineConfig,
+    components: Sequence[Component],
+    handles: Sequence[Any],
+    store: CheckpointStore,
+    resumption: Resumption,
+    letters: DeadLetters,
+) -> PipelineSpec:
+    source, *stages = components
+    source_handle, *stage_handles = handles
+    return PipelineSpec(
+        source_spec=assembly.stage_spec(source, config, source_handle.metadata()),
+        source=source_handle,
+        steps=[
+            assembly.step(component, handle, config)
+            for component, handle in zip(stages, stage_handles, strict=True)
+        ],
+        store=store,
+        checkpoint=resumption.checkpoint,
+        resume=resumption.resume,
+        dead_letters=letters,
+        checkpoint_interval_s=config.checkpoint.interval,
+    )
+
+
+def _fault(components: Sequence[Component], failure: Any) -> CdpError:
+    """Return what made a stage give up, as the user is told."""
+    component = next(c for c in components if c.name == failure.spec.name)
+    at = "" if failure.position is None else f" at position {failure.position}"
+    fault = assembly.fault(component, failure.error, "go on" + at)
+    fault.where = failure.spec.plugin
+    return fault
+
+
+def _ending(outcome: Outcome, statistics: RunStatistics, stream: SourceDescription) -> Ending:
+    if outcome.failures:
+        return "failed"
+    if outcome.stopped:
+        return "stopped"
+    if statistics.rows_read:
+        return "completed"
+    done = statistics.resumed_from
+    ended = stream.last is not None and done is not None and done >= stream.last
+    return "already_completed" if ended else "nothing_read"
+
+
+async def forget(
+    config: PipelineConfig, environ: Mapping[str, str], catalog: Catalog | None = None
+) -> list[str]:
+    """Reset a pipeline: its checkpoint, and the position of every consumer.
+
+    Returns:
+        What was done, a line each.
+
+    Raises:
+        CdpError: The pipeline is running, or a consumer cannot forget.
+    """
+    components = _checked(config, environ, catalog)
+    folder = state_folder(config.name, environ)
+    done: list[str] = []
+    with run_lock(folder, config.name):
+        for component in components[1:]:
+            handle = await assembly.configured(component)
+            if isinstance(handle, native.NativeConsumer):
+                context = Context(config.name, component.name, config.network)
+                done += [f"{component.name}: {line}" for line in await handle.forget(context)]
+        if CheckpointStore(folder / "checkpoint.json").remove():
+            done.append(f"removed the checkpoint {folder / 'checkpoint.json'}")
+        if DeadLetters(Path(config.dead_letter.path)).remove():
+            done.append("removed the dead letters")
+    return done

@@ -1,0 +1,124 @@
+"""Check a pipeline as far as possible without starting or touching anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cdp_pipeline.config.faults import faults_of, in_file_order
+from cdp_pipeline.config.pipeline import PipelineConfig
+from cdp_pipeline.errors import CdpError, ConfigError
+from cdp_pipeline.host.catalog import Catalog
+from cdp_pipeline.host.components import Component, Resolver
+
+ANY = frozenset({"*"})
+
+
+@dataclass(slots=True)
+class Report:
+    """What a check found.
+
+    Attributes:
+        faults: What is wrong; empty means the pipeline can be started.
+        unchecked: What cannot be known before the start.
+        notes: What is allowed and probably not meant.
+        source: The resolved source, if it could be resolved.
+        stages: The resolved stages.
+    """
+
+    faults: list[CdpError] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    source: Component | None = None
+    stages: list[Component] = field(default_factory=list)
+
+
+def check(
+    pipeline: PipelineConfig, environ: Mapping[str, str], catalog: Catalog | None = None
+) -> Report:
+    """Resolve every component of *pipeline* and see whether they fit together."""
+    report = Report()
+    resolver = Resolver(pipeline, catalog or Catalog(), environ)
+    try:
+        report.source = resolver.source()
+    except CdpError as error:
+        _note(report, error)
+    for stage in resolver.stages():
+        if isinstance(stage, Component):
+            report.stages.append(stage)
+        else:
+            _note(report, stage)
+    _check_kinds(report)
+    if not report.faults:
+        _check_types(report)
+        _check_end(report)
+    report.faults = [*in_file_order(f for f in report.faults if isinstance(f, ConfigError))] + [
+        fault for fault in report.faults if not isinstance(fault, ConfigError)
+    ]
+    return report
+
+
+def _note(report: Report, error: CdpError) -> None:
+    report.faults += faults_of(error) if isinstance(error, ConfigError) else [error]
+
+
+def _check_kinds(report: Report) -> None:
+    """A source stands at the start and nowhere else."""
+    if report.source and (metadata := report.source.metadata) and metadata.type != "source":
+        report.faults.append(_wrong_kind(report.source, "a source", metadata.type))
+    for stage in report.stages:
+        if stage.metadata is None:
+            report.unchecked.append(f"`{stage.name}`: its kind, configuration and types")
+        elif stage.metadata.type == "source":
+            report.faults.append(_wrong_kind(stage, "a processor or consumer", "source"))
+
+
+def _wrong_kind(component: Component, expected: str, got: str) -> ConfigError:
+    return ConfigError(
+        f"expected {expected}, got the {got} `{component.stage.component}`",
+        code="component.wrong_kind",
+        where=component.where,
+        hint="`flowctl list` shows what each component is",
+    )
+
+
+def _check_types(report: Report) -> None:
+    """Every stage must be able to get at least one type of message that it takes."""
+    source = report.source.metadata if report.source else None
+    flowing = frozenset(source.output_types) if source and source.output_types else ANY
+    for stage in report.stages:
+        if stage.metadata is None:
+            flowing = ANY
+            continue
+        takes = frozenset(stage.metadata.input_types)
+        if takes and flowing != ANY and not takes & flowing:
+            report.faults.append(_no_type_fits(stage, takes, flowing))
+        if stage.metadata.type == "processor" and stage.metadata.output_types:
+            flowing = _after(flowing, takes, frozenset(stage.metadata.output_types))
+
+
+def _after(flowing: frozenset[str], takes: frozenset[str], gives: frozenset[str]) -> frozenset[str]:
+    return gives if flowing == ANY or not takes else (flowing - takes) | gives
+
+
+def _no_type_fits(stage: Component, takes: frozenset[str], flowing: frozenset[str]) -> ConfigError:
+    return ConfigError(
+        f"`{stage.name}` takes {_listed(takes)}, the stages before it give {_listed(flowing)}",
+        code="pipeline.types_mismatch",
+        where=stage.where,
+        hint="change the order of the stages, or put one between them that gives such messages",
+    )
+
+
+def _listed(types: frozenset[str]) -> str:
+    return " or ".join(f"`{name}`" for name in sorted(types))
+
+
+def _check_end(report: Report) -> None:
+    if not report.stages:
+        return
+    kinds = [stage.metadata.type if stage.metadata else "" for stage in report.stages]
+    if kinds[-1] == "processor":
+        report.notes.append(
+            f"nothing follows `{report.stages[-1].name}`: what it gives is thrown away"
+        )
