@@ -13,7 +13,7 @@ from tests.consumers.stream import arrow_batch, deliveries, read_rows, rows_of, 
 
 from cdp_pipeline.connectors.backings import ArrowPayloads
 from cdp_pipeline.connectors.consumers.parquet import SaveToParquet
-from cdpplugin import Batch, ConfigInvalid, Context, Delivery, Fatal, PluginError
+from cdpplugin import Batch, ConfigInvalid, Context, Delivery, Fatal, Lazy, PluginError
 
 CONTEXT = Context("p", "parquet")
 
@@ -62,6 +62,20 @@ class TestFiles:
         with duckdb.connect() as connection:
             kinds = connection.execute(query, [str(file)]).fetchall()
         assert [("TIMESTAMP WITH TIME ZONE",)] == kinds
+
+    async def test_no_row_is_looked_at(self, tmp_path: Path) -> None:
+        """Arrow rows reach their file without JSON and without reading a message's columns."""
+
+        def never(*_: object) -> Any:
+            raise AssertionError("a column was read")
+
+        payloads = ArrowPayloads(pa.record_batch({"x": [1, 2]}), never)
+        lazy: Lazy[Any] = Lazy(2, never)
+        consumer = await started(tmp_path)
+        batch = Batch(types="t", payloads=payloads, ids=lazy, metadata=lazy, trace_ids=lazy)
+        await consumer.consume(Delivery(batch, [1, 2], 2))
+
+        assert 2 == await consumer.flush()
 
     async def test_position_that_is_not_whole_is_held_back(self, tmp_path: Path) -> None:
         """Rows beyond the mark are in no file and not reported, even on `flush`."""

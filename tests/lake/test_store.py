@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -208,6 +210,24 @@ class TestFailures:
         signed = open_store(url, replace(s3_options, anonymous=None))
 
         assert await signed.get("A/1.x") == b"A/1.x"
+
+    def test_a_process_exits_cleanly_after_a_request(self) -> None:
+        """The last request of a process leaves nothing behind that crashes its exit."""
+        program = (
+            "import asyncio, sys\n"
+            "from cdp_pipeline.connectors.stellar.lake.errors import LakeUnreachable\n"
+            "from cdp_pipeline.connectors.stellar.lake.address import StoreOptions\n"
+            "from cdp_pipeline.connectors.stellar.lake.retry import RetryPolicy\n"
+            "from cdp_pipeline.connectors.stellar.lake.store import open_store\n"
+            "store = open_store('http://127.0.0.1:9', StoreOptions(retry=RetryPolicy(limit=0)))\n"
+            "try:\n"
+            "    asyncio.run(store.get('key'))\n"
+            "except LakeUnreachable:\n"
+            "    sys.exit(7)\n"
+        )
+        codes = [subprocess.run([sys.executable, "-c", program]).returncode for _ in range(8)]
+
+        assert [7] * 8 == codes
 
     async def test_a_folder_that_vanished(self, folder: Path) -> None:
         """A folder that was removed under the store holds no files, without a crash."""

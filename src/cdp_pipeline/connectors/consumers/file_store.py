@@ -150,11 +150,19 @@ def _write(target: Path, fill: Fill) -> None:
 
 def write_file(target: Path, content: bytes) -> None:
     """Put a small file in place at once and durably; its folder must exist."""
-    _write(target, lambda file: _write_all(file, content))
+    _write(target, _filler(content))
 
 
-def _write_all(file: IO[bytes], content: bytes) -> None:
-    file.write(content)
+def put_bytes(files: FileStore, key: str, content: bytes) -> None:
+    """Publish a small file."""
+    files.publish(key, _filler(content))
+
+
+def _filler(content: bytes) -> Fill:
+    def fill(file: IO[bytes]) -> None:
+        file.write(content)
+
+    return fill
 
 
 class ObjectFiles:

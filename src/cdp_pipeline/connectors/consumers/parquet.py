@@ -128,7 +128,7 @@ class SaveToParquet(Base):
         return await asyncio.to_thread(self._started.flush)
 
     async def forget(self, context: Context) -> Sequence[str]:
-        from cdp_pipeline.connectors.consumers.parquet_tables import forget
+        from cdp_pipeline.connectors.consumers.parquet_files import forget
 
         return await asyncio.to_thread(forget, _files(self._settings), context)
 

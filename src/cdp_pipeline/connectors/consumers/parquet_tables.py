@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,7 +20,8 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cdp_pipeline.connectors.consumers.file_store import FileStore
+from cdp_pipeline.connectors.consumers.file_store import FileStore, put_bytes
+from cdp_pipeline.connectors.consumers.parquet_files import file_ends, file_name
 from cdp_pipeline.connectors.consumers.partition import Partitioning
 from cdp_pipeline.connectors.consumers.pending_rows import Chunk, PendingRows, Piece
 from cdp_pipeline.connectors.consumers.position_marker import (
@@ -36,7 +36,6 @@ from cdpplugin import Batch, Context, Delivery, Fatal
 
 _ROW_GROUP_ROWS = 122_880
 _MARKER_INTERVAL_S = 1.0
-_NAME = re.compile(r"(\d+)-(\d+)-([0-9a-f]{8})\.parquet")
 
 Incoming = list[tuple[PendingRows, Chunk]]
 
@@ -49,11 +48,6 @@ class LayoutChanged(Fatal):
         "put `partition_by` back, or begin anew with `flowctl checkpoint reset`, "
         "or write to another `path`"
     )
-
-
-def file_name(first: int, last: int, token: str) -> str:
-    """Return the name of a file, so that names sort by position."""
-    return f"{first:010d}-{last:010d}-{token}.parquet"
 
 
 class _Table:
@@ -154,24 +148,13 @@ class ParquetTables:
 
     def _check_settled(self, marker: Marker) -> None:
         for type in marker.tables:  # noqa: A001
-            ends = self._ends(self._names.of(type))
+            ends = file_ends(self._files, self._names.of(type), self._token)
             if max(ends.values(), default=-1) > marker.completed_through:
                 raise LayoutChanged(
                     f"`partition_by` of `{self._files.address}`: expected `{marker.layout}` as "
                     f"before, got `{self._partitioning.layout}`, and files reach beyond "
                     f"position {marker.completed_through}"
                 )
-
-    def _ends(self, folder: str) -> dict[str, int]:
-        """Return the last position in the names of our files, by partition folder."""
-        ends: dict[str, int] = {}
-        for key in self._files.keys(folder):
-            parent, _, name = key.rpartition("/")
-            match = _NAME.fullmatch(name)
-            if match and match[3] == self._token:
-                partition = parent.removeprefix(folder).strip("/")
-                ends[partition] = max(int(match[2]), ends.get(partition, -1))
-        return ends
 
     def take(self, delivery: Delivery) -> int | None:
         """Take *delivery* and write what is due; return what is durable now, or None.
@@ -235,7 +218,7 @@ class ParquetTables:
     def _table(self, type: str) -> _Table:  # noqa: A002
         if type not in self._tables:
             folder = self._names.of(type)
-            self._tables[type] = _Table(type, folder, self._ends(folder))
+            self._tables[type] = _Table(type, folder, file_ends(self._files, folder, self._token))
         return self._tables[type]
 
     def _rotate(self) -> None:
@@ -294,46 +277,6 @@ class ParquetTables:
         return min([self._mark, *waiting])
 
     def _save(self, marker: Marker) -> None:
-        content = marker.encode()
-
-        def write(file: IO[bytes]) -> None:
-            file.write(content)
-
-        self._files.publish(marker_key(self._context), write)
+        put_bytes(self._files, marker_key(self._context), marker.encode())
         self._marker = marker
         self._marked_s = self._clock()
-
-
-def forget(files: FileStore, context: Context) -> list[str]:
-    """Delete the files of one consumer and its marker; return what was done, a line each.
-
-    Files go from the last to the first, so that an interruption leaves a state that a
-    run can go on from, as can another `forget`.
-    """
-    key = marker_key(context)
-    content = files.read(key)
-    if content is None:
-        return []
-    marker = read_marker(content, context, f"{files.address}/{key}")
-    reset = marker.advanced(-1).encode()
-    files.publish(key, lambda file: _write(file, reset))
-    names, token = TableNames(), writer_token(context)
-    done = [_forget_table(files, names.of(type), token) for type in marker.tables]  # noqa: A001
-    files.delete(key)
-    return [*done, f"deleted the position of `{context.stage}` in `{files.address}`"]
-
-
-def _write(file: IO[bytes], content: bytes) -> None:
-    file.write(content)
-
-
-def _forget_table(files: FileStore, folder: str, token: str) -> str:
-    files.sweep(folder, token)
-    ours = []
-    for key in files.keys(folder):
-        match = _NAME.fullmatch(key.rpartition("/")[2])
-        if match and match[3] == token:
-            ours.append((int(match[2]), key))
-    for _, key in sorted(ours, reverse=True):
-        files.delete(key)
-    return f"deleted {len(ours)} files of table `{folder}` in `{files.address}`"

@@ -1,0 +1,157 @@
+"""Lines of JSON to the columns of a batch: a payload a line, or a whole message.
+
+Errors
+    LineInvalid   jsonl.line_invalid   a line is not what is expected of it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from cdpplugin import Batch, Fatal, JsonPayloads, SourceInfo
+
+from .text_lines import Line
+
+Format = Literal["payload", "message"]
+
+
+class LineInvalid(Fatal):
+    """A line is not what is expected of it."""
+
+    code = "jsonl.line_invalid"
+    hint = "mend or take out the line, or set `on_invalid: skip`"
+
+
+class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
+    """A message as `save-to-jsonl` writes it with `content: message`."""
+
+    payload: msgspec.Raw
+    id: str = ""
+    type: str = ""
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+_raw = msgspec.json.Decoder(msgspec.Raw)
+_envelope = msgspec.json.Decoder(_Envelope)
+
+
+@dataclass(slots=True)
+class JsonRows:
+    """The columns made of some lines.
+
+    Attributes:
+        numbers: For each row, the number of its line in its file.
+        skipped: What was wrong with each line that was left out.
+        error: What is wrong with the line that ended it, if one did.
+    """
+
+    numbers: list[int] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
+    payloads: list[bytes] = field(default_factory=list)
+    metadata: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[LineInvalid] = field(default_factory=list)
+    error: LineInvalid | None = None
+
+    def batch(self, source: SourceInfo) -> Batch:
+        """Return them as a batch."""
+        types: Sequence[str] | str = self.types
+        if len(set(self.types)) == 1:
+            types = self.types[0]
+        return Batch(
+            types=types,
+            payloads=JsonPayloads(self.payloads),
+            ids=self.ids,
+            metadata=self.metadata if any(self.metadata) else None,
+            sources=source,
+        )
+
+
+class JsonRowReader:
+    """Reads lines as messages; blank lines are none.
+
+    Args:
+        layout: What a line holds.
+        type: Type of messages whose line tells none.
+        id_field: Payload field that holds the id, by its parts; empty for `file:line`.
+        skip_invalid: Whether an invalid line is left out; else it ends the reading.
+    """
+
+    def __init__(
+        self,
+        layout: Format,
+        *,
+        type: str,  # noqa: A002
+        id_field: Sequence[str] = (),
+        skip_invalid: bool = False,
+    ) -> None:
+        self._read_line: Callable[[bytes], _Envelope] = (
+            _envelope.decode if layout == "message" else _payload_only
+        )
+        self._type = type
+        self._id_field = tuple(id_field)
+        self._skip_invalid = skip_invalid
+
+    def read(self, lines: Sequence[Line], name: str) -> JsonRows:
+        """Return what *lines* of the file *name* hold."""
+        rows = JsonRows()
+        for line in lines:
+            if not line.text.strip():
+                continue
+            try:
+                self._add(rows, line, name)
+            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+                invalid = LineInvalid(f"{name}:{line.number}: {_reason(error)}")
+                if not self._skip_invalid:
+                    rows.error = invalid
+                    break
+                rows.skipped.append(invalid)
+        return rows
+
+    def _add(self, rows: JsonRows, line: Line, name: str) -> None:
+        # The JSON decoder does not look into text that it passes over.
+        line.text.decode()
+        message = self._read_line(line.text)
+        payload = bytes(message.payload)
+        identity = message.id
+        if self._id_field:
+            identity = self._id_of(payload)
+        rows.numbers.append(line.number)
+        rows.ids.append(identity or f"{name}:{line.number}")
+        rows.types.append(message.type or self._type)
+        rows.payloads.append(payload)
+        rows.metadata.append(message.metadata)
+
+    def _id_of(self, payload: bytes) -> str:
+        value = msgspec.json.decode(payload)
+        for part in self._id_field:
+            if not isinstance(value, dict) or part not in value:
+                raise ValueError(f"no field `{'.'.join(self._id_field)}` for the id")
+            value = value[part]
+        if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
+            where = ".".join(self._id_field)
+            raise ValueError(f"text or a whole number expected as id in `{where}`, got `{value}`")
+        return str(value)
+
+
+def _payload_only(text: bytes) -> _Envelope:
+    return _Envelope(payload=_raw.decode(text))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"UTF-8 expected, got byte {error.object[error.start]:#04x} at byte {error.start}"
+    if isinstance(error, msgspec.ValidationError):
+        text = str(error)
+        return f"a message (`id`, `type`, `payload`, `metadata`) expected: {_lower(text)}"
+    if isinstance(error, msgspec.DecodeError):
+        return f"JSON expected: {_lower(str(error))}"
+    return str(error)
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
