@@ -110,7 +110,10 @@ class Server:
         )
 
     def start(self, **settings: str) -> None:
-        """Start the server and wait until it answers; *settings* as in `postgresql.conf`."""
+        """Start the server and wait until it answers; *settings* as in `postgresql.conf`.
+
+        It ends with the thread that starts it, so call this on the main one.
+        """
         assert self._process is None, "the server runs already"
         options = {
             "listen_addresses": self.host,

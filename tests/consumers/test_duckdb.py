@@ -85,7 +85,7 @@ class TestValues:
             "struct": pa.array([{"a": 1}, None]),
             "kind": pa.array(["x", "y"]).dictionary_encode(),
             "nothing": pa.nulls(2),
-            "at": pa.array([1_600_000_000_123_456, -1], pa.timestamp("us", "UTC")),
+            "closed_at": pa.array([1_600_000_000_123_456, -1], pa.timestamp("us", "UTC")),
         }
         async with target.started(commit_interval="0s") as consumer:
             await consumer.consume(delivery(**columns))
@@ -96,13 +96,13 @@ class TestValues:
         assert "DECIMAL(36,7)" == types["d"]
         assert "VARCHAR[]" == types["list"]
         assert "STRUCT(a BIGINT)" == types["struct"]
-        assert "TIMESTAMP WITH TIME ZONE" == types["at"]
-        plain = [name for name in columns if name not in ("f", "at")]
+        assert "TIMESTAMP WITH TIME ZONE" == types["closed_at"]
+        plain = [name for name in columns if name not in ("f", "closed_at")]
         expected = list(zip(*(columns[name].to_pylist() for name in plain), strict=True))
         assert expected * 2 == target.rows("rows", *plain)
         assert [(True, False), (False, True)] * 2 == target.rows("rows", "isnan(f)", "isinf(f)")
         assert [1_600_000_000_123_456, -1] * 2 == [
-            row[0] for row in target.rows("rows", "epoch_us(at)")
+            row[0] for row in target.rows("rows", "epoch_us(closed_at)")
         ]
 
 
@@ -110,7 +110,7 @@ class TestFile:
     async def test_locked(self, target: DuckdbTarget) -> None:
         """A file that another process holds is refused, and the holder is named."""
         target.path.parent.mkdir()
-        holder = subprocess.Popen(
+        holder = subprocess.Popen(  # noqa: ASYNC220
             [sys.executable, "-c", HOLDER, str(target.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

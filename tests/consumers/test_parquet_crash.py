@@ -17,6 +17,7 @@ import pytest
 from tests.consumers.stream import Row, deliveries, read_rows, rows_of
 
 from cdp_pipeline.connectors.consumers.file_store import FileStore, LocalFiles
+from cdp_pipeline.connectors.consumers.parquet_files import forget
 from cdp_pipeline.connectors.consumers.parquet_tables import ParquetTables
 from cdp_pipeline.connectors.consumers.partition import DatePartitions, NoPartitions
 from cdp_pipeline.connectors.consumers.rotation import Rotation
@@ -94,7 +95,7 @@ class TestCrash:
         assert changes > 20
 
     def test_again_and_again(self, tmp_path: Path) -> None:
-        """A run that dies after a dozen changes, again and again, still ends, with each row once."""
+        """A run that dies after every dozen changes still ends, with each row once."""
         files, last, deaths = LocalFiles(tmp_path), 150, 0
         while True:
             try:
@@ -105,6 +106,17 @@ class TestCrash:
 
         assert deaths > 3
         assert rows_of(1, last) == read_rows(tmp_path)
+
+    @pytest.mark.parametrize("changes", range(0, 16, 2))
+    def test_while_forgetting(self, tmp_path: Path, changes: int) -> None:
+        """A reset that is interrupted leaves what a run from the beginning completes."""
+        files = LocalFiles(tmp_path)
+        _run(files, 60, seed=1, by_date=False)
+        with suppress(Killed):
+            forget(Mortal(files, changes, after=True), Context("p", "s"))
+        _run(files, 60, seed=2, by_date=False)
+
+        assert rows_of(1, 60) == read_rows(tmp_path)
 
 
 class TestSigkill:

@@ -128,9 +128,8 @@ def test_raw_columns_are_xdr_of_their_types(sequence: int) -> None:
 @pytest.mark.parametrize("sequence", WITH_EVENTS)
 def test_encoded_topics_and_data_are_the_decoded_ones(sequence: int) -> None:
     """Base64 values of an event decode to the JSON beside them, and to the whole event's."""
-    for row in map(
-        json.loads, to_json_rows("contract_events", mainnet(sequence).tables["contract_events"])
-    ):
+    for line in to_json_rows("contract_events", mainnet(sequence).tables["contract_events"]):
+        row = json.loads(line)
         topics = [json.loads(to_sep51(base64.b64decode(topic), "SCVal")) for topic in row["topics"]]
         event = json.loads(to_sep51(base64.b64decode(row["contract_event_xdr"]), "DiagnosticEvent"))
         body = event["event"]["body"]["v0"]
@@ -159,7 +158,7 @@ def test_fee_events_add_up_to_the_fees_charged(sequence: int) -> None:
 
 @pytest.mark.parametrize("sequence", WITH_EVENTS)
 def test_soroban_fees_add_up(sequence: int) -> None:
-    """Charged = inclusion + non-refundable + refundable (rent is part of it); the rest came back."""
+    """Charged = inclusion + non-refundable + refundable, with rent in it; the rest came back."""
     seen = 0
     for row in mainnet(sequence).tables["transactions"].to_pylist():
         if not row["resource_fee"]:
@@ -277,7 +276,7 @@ def test_flipped_bytes_of_envelopes_are_found_by_hash() -> None:
 
 
 def test_the_ledger_document_holds_what_plugins_read_first() -> None:
-    """`sequence`, hashes, close time and protocol at the top; transactions and operations as rows."""
+    """`sequence`, hashes, close time and protocol on top; transactions and operations as rows."""
     document = ledger_document(ledger_xdr(30820015), network_id=PUBNET)
     rows = mainnet(30820015)
 

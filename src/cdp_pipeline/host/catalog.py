@@ -51,6 +51,10 @@ class Catalog:
         known = ((name, self.metadata(name)) for name in self.types)
         return [(name, metadata) for name, metadata in known if metadata.type == kind]
 
+    def is_built_in(self, type_name: str) -> bool:
+        """Tell whether a component comes with the host."""
+        return self._points[type_name].value.startswith("cdp_pipeline.")
+
     def unknown(self, type_name: str) -> ConfigError:
         """Return the error for a type that is not installed."""
         near = get_close_matches(type_name, self.types, n=1)

@@ -1,0 +1,1 @@
+"""Consumers: where messages become durable."""

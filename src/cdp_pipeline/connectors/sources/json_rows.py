@@ -20,10 +20,18 @@ Format = Literal["payload", "message"]
 
 
 class LineInvalid(Fatal):
-    """A line is not what is expected of it."""
+    """A line is not what is expected of it.
+
+    Attributes:
+        line: Its number in its file.
+    """
 
     code = "jsonl.line_invalid"
     hint = "mend or take out the line, or set `on_invalid: skip`"
+
+    def __init__(self, name: str, line: int, message: str) -> None:
+        super().__init__(f"{name}:{line}: {message}")
+        self.line = line
 
 
 class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
@@ -105,7 +113,7 @@ class JsonRowReader:
             try:
                 self._add(rows, line, name)
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-                invalid = LineInvalid(f"{name}:{line.number}: {_reason(error)}")
+                invalid = LineInvalid(name, line.number, _reason(error))
                 if not self._skip_invalid:
                     rows.error = invalid
                     break

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,7 +32,7 @@ from ..settings import DurationS, Settings, SizeBytes, settings_of
 from .byte_stream import STDIN, ByteStream
 from .file_set import FileSet, Token, decode_token, name_digest
 from .json_rows import Format, JsonRowReader, JsonRows
-from .line_file import FileChanged, FileUnreadable, LineFile, Place
+from .line_file import FileUnreadable, LineFile, Place
 from .text_lines import Line, LineCutter
 
 _log = logging.getLogger(__name__)
@@ -171,7 +172,7 @@ class JsonLines(Base):
         """Yield the lines after *after*; standard input begins at line 1 in every run."""
         done = after.position if after else 0
         blocks = self._stream() if self._settings.path == STDIN else self._files(after)
-        try:
+        async with aclosing(blocks):
             async for block in blocks:
                 last = block.lines_before + block.lines[-1].number
                 if last <= done:
@@ -181,8 +182,6 @@ class JsonLines(Base):
                 yield self._source_batch(block, rows, last)
                 if rows.error is not None:
                     raise rows.error
-        finally:
-            await blocks.aclose()
 
     def _source_batch(self, block: _Block, rows: JsonRows, last: int) -> SourceBatch:
         for skipped in rows.skipped:
@@ -192,10 +191,10 @@ class JsonLines(Base):
         positions = [block.lines_before + number for number in rows.numbers]
         token = block.token
         if rows.error is not None:
-            last, token = _before(rows, block), b""
+            last, token = block.lines_before + rows.error.line - 1, b""
         return SourceBatch(rows.batch(self._source), positions, last, token)
 
-    async def _stream(self) -> AsyncIterator[_Block]:
+    async def _stream(self) -> AsyncGenerator[_Block, None]:
         settings = self._settings
         stream = ByteStream(STDIN)
         cutter = LineCutter("stdin", max_line_bytes=settings.max_line)
@@ -215,7 +214,7 @@ class JsonLines(Base):
         except OSError as error:
             raise FileUnreadable(f"cannot read standard input: {error.strerror}") from error
 
-    async def _files(self, after: Resume | None) -> AsyncIterator[_Block]:
+    async def _files(self, after: Resume | None) -> AsyncGenerator[_Block, None]:
         files = FileSet(self._settings.path)
         token = decode_token(after.token) if after else None
         while token is None:
@@ -226,17 +225,17 @@ class JsonLines(Base):
                 await asyncio.sleep(self._settings.poll_interval)
             else:
                 return
-        next_token: Token | None = token
-        while next_token is not None:
-            token = next_token
-            next_token = None
-            async for block in self._file(files, token):
-                if isinstance(block, Token):
-                    next_token = block
-                else:
-                    yield block
+        following: Token | None = token
+        while following is not None:
+            token, following = following, None
+            async with aclosing(self._file(files, token)) as blocks:
+                async for block in blocks:
+                    if isinstance(block, Token):
+                        following = block
+                    else:
+                        yield block
 
-    async def _file(self, files: FileSet, token: Token) -> AsyncIterator[_Block | Token]:
+    async def _file(self, files: FileSet, token: Token) -> AsyncGenerator[_Block | Token, None]:
         """Yield the lines of one file, then a token for the next one, if there is one."""
         settings = self._settings
         limit = settings.max_line
@@ -272,10 +271,3 @@ class JsonLines(Base):
             return _Block([], token.file, token.lines_before)
         here = Token(token.file, file.marked(), token.lines_before, token.done)
         return _Block(lines, token.file, token.lines_before, here.encode())
-
-
-def _before(rows: JsonRows, block: _Block) -> int:
-    """Return the position before the line that is invalid."""
-    assert rows.error is not None, "asked only where a line is invalid"
-    number = int(rows.error.message.split(": ", 1)[0].rpartition(":")[2])
-    return block.lines_before + number - 1

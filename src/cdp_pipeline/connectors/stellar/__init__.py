@@ -1,0 +1,1 @@
+"""Everything that knows Stellar: XDR, lakes, rows, and the components made of them."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 from ..networks import (
     FUTURENET_PASSPHRASE,
     PUBNET_PASSPHRASE,
+    STANDALONE_PASSPHRASE,
     TESTNET_PASSPHRASE,
     network_of_passphrase,
 )
@@ -28,7 +29,7 @@ _SPANS = {
     "contract_events": contract_events.SPANS,
 }
 _BY_ENVELOPE = frozenset({"transactions", "operations"})
-_KNOWN = (PUBNET_PASSPHRASE, TESTNET_PASSPHRASE, FUTURENET_PASSPHRASE)
+_KNOWN = (PUBNET_PASSPHRASE, TESTNET_PASSPHRASE, FUTURENET_PASSPHRASE, STANDALONE_PASSPHRASE)
 _NAMES = {each.network_id: each.name for each in map(network_of_passphrase, _KNOWN)}
 
 
@@ -90,8 +91,8 @@ def extract(
 ) -> Rows:
     """Extract the rows of `tables` from a LedgerCloseMeta (V0, V1 or V2; transaction meta 0 to 4).
 
-    `network` names the network in row ids; by default the well-known name of `network_id`, else
-    its first eight hex digits. `missing_events` says what a transaction without CAP-67 events
+    `network` names the network in row ids; by default the name of `network_id`, for an unknown one
+    `custom-` and its first eight hex digits. `missing_events` says what a transaction without CAP-67 events
     means for `token_transfers`: an error, or a number in `Rows.stats`.
 
     Raises:
@@ -111,7 +112,7 @@ def extract(
 
 
 def _network_name(network_id: bytes) -> str:
-    return _NAMES.get(network_id) or network_id.hex()[:8]
+    return _NAMES.get(network_id) or f"custom-{network_id.hex()[:8]}"
 
 
 def _wanted(tables: Collection[str]) -> list[str]:

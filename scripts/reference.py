@@ -1,0 +1,187 @@
+"""The reference pages, made from the code itself: commands, configuration, components, errors."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTE = "<!-- Made by scripts/reference.py; do not edit. -->\n"
+
+
+def pages() -> dict[str, str]:
+    """Return every page by file name."""
+    return {
+        "cli.md": _page("Commands", _commands()),
+        "configuration.md": _page("Configuration", _configuration()),
+        "components.md": _page("Components", _components()),
+        "errors.md": _page("Error codes", _errors()),
+    }
+
+
+def _page(title: str, lines: Iterator[str]) -> str:
+    return "\n".join([f"# {title}", "", NOTE, *lines])
+
+
+def _commands() -> Iterator[str]:
+    import click
+    import typer.main
+
+    from cdp_pipeline.cli.main import app
+
+    command = typer.main.get_command(app)
+    yield from _command(command, "flowctl", click.Context(command, info_name="flowctl"))
+
+
+def _command(command: Any, name: str, context: Any) -> Iterator[str]:
+    children = getattr(command, "commands", {})
+    if not children:
+        yield f"## `{name}`\n"
+        yield f"{(command.help or '').strip()}\n"
+        yield "| argument | meaning | default |\n|---|---|---|"
+        for parameter in command.params:
+            yield _parameter(parameter)
+        yield ""
+    for child_name, child in sorted(children.items()):
+        yield from _command(child, f"{name} {child_name}", context)
+
+
+def _parameter(parameter: Any) -> str:
+    names = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
+    if not parameter.opts[0].startswith("-"):
+        names = f"`{parameter.name.upper()}`"
+    default = parameter.default
+    shown = "" if default is None or callable(default) else f"`{getattr(default, 'value', default)}`"
+    required = "required" if parameter.required else shown
+    return f"| {names} | {_cell(getattr(parameter, 'help', '') or '')} | {required} |"
+
+
+def _configuration() -> Iterator[str]:
+    from cdp_pipeline.artifacts.manifest import plugin_schema
+    from cdp_pipeline.config import pipeline_schema, settings_schema
+
+    files = {
+        "Pipeline file": pipeline_schema(),
+        "Host settings: `flowctl.yaml`": settings_schema(),
+        "Plugin manifest: `plugin.yaml`": plugin_schema(),
+    }
+    for title, schema in files.items():
+        yield f"## {title}\n"
+        yield from _keys(schema, schema, "")
+        for name, inner in schema.get("$defs", {}).items():
+            if inner.get("properties"):
+                yield f"### {name}\n"
+                yield f"{inner.get('description', '')}\n"
+                yield from _keys(inner, schema, "")
+
+
+def _keys(schema: Mapping[str, Any], root: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    from cdp_pipeline.cli.components import form_of
+
+    yield "| key | form | meaning | default |\n|---|---|---|---|"
+    required = schema.get("required", [])
+    for key, inner in schema.get("properties", {}).items():
+        default = "required" if key in required else _default(inner)
+        form = _reference(inner) or form_of(inner, root)
+        meaning = inner.get("description", "")
+        yield f"| `{prefix}{key}` | {_cell(form)} | {_cell(meaning)} | {default} |"
+    yield ""
+
+
+def _reference(inner: Mapping[str, Any]) -> str:
+    """Return the name of the definition a key refers to, or nothing."""
+    options = [inner, *inner.get("anyOf", []), *inner.get("allOf", []), inner.get("items", {})]
+    for option in options:
+        if isinstance(option, Mapping) and "$ref" in option:
+            return str(option["$ref"]).rpartition("/")[2]
+    return ""
+
+
+def _default(inner: Mapping[str, Any]) -> str:
+    return f"`{json.dumps(inner['default'])}`" if inner.get("default") is not None else ""
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _components() -> Iterator[str]:
+    from cdp_pipeline.host.catalog import Catalog
+
+    catalog = Catalog()
+    for kind in ("source", "processor", "consumer"):
+        yield f"## {kind.capitalize()}s\n"
+        for name, metadata in catalog.of_kind(kind):
+            if not catalog.is_built_in(name):
+                continue
+            yield f"### `{name}`\n"
+            yield f"{metadata.description}.\n"
+            yield f"Takes {_types(metadata.input_types, 'anything')}."
+            if kind != "consumer":
+                yield f"Gives {_types(metadata.output_types, 'what it takes')}."
+            yield ""
+            if metadata.config_schema.get("properties"):
+                yield from _keys(metadata.config_schema, metadata.config_schema, "")
+
+
+def _types(types: Any, otherwise: str) -> str:
+    return ", ".join(f"`{name}`" for name in types) or otherwise
+
+
+def _errors() -> Iterator[str]:
+    yield "Every error has a stable code. A message names the subject; the hint says what to do."
+    yield "Exit codes: 1 a run failed, 2 usage, configuration or state, 3 an artifact, 4 a plugin.\n"
+    yield "| code | raised when | where |\n|---|---|---|"
+    found: dict[str, tuple[str, str]] = {}
+    for folder in (ROOT / "src/cdp_pipeline", ROOT / "sdk/python/cdpplugin"):
+        for path in sorted(folder.rglob("*.py")):
+            if "_pb2" not in path.name:
+                for code, meaning in _codes(ast.parse(path.read_text())):
+                    found.setdefault(code, (meaning, str(path.relative_to(ROOT))))
+    for code, (meaning, where) in sorted(found.items()):
+        yield f"| `{code}` | {_cell(meaning)} | `{where}` |"
+
+
+def _codes(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield (code, meaning) of every error class and of every error raised with a code."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for statement in node.body:
+                code = _class_code(statement)
+                if code:
+                    yield code, (ast.get_docstring(node) or "").split("\n")[0]
+        elif isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg == "code" and node.args:
+                    for code in _texts(keyword.value):
+                        yield code, _template(node.args[0])
+
+
+def _class_code(statement: ast.stmt) -> str:
+    if (
+        isinstance(statement, ast.Assign)
+        and isinstance(statement.targets[0], ast.Name)
+        and statement.targets[0].id == "code"
+    ):
+        return next(_texts(statement.value), "")
+    return ""
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and "." in inner.value:
+            yield inner.value
+
+
+def _template(node: ast.expr) -> str:
+    """Return a message with its facts left out: `{}` for each."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values
+        )
+    return ""
