@@ -19,8 +19,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest

@@ -60,8 +60,8 @@ class TestLoad:
             manifest.chosen_runtime,
         )
         assert [
-            f"{file}:5:7: `port` is ignored, the host never uses a fixed port",
-            f"{file}:10:5: `docker.ports` is ignored, the host never uses a fixed port",
+            f"{file}:5:1: `port` is ignored, the host never uses a fixed port",
+            f"{file}:10:3: `docker.ports` is ignored, the host never uses a fixed port",
         ] == manifest.notices()
 
     def test_everything(self, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ class TestFaults:
             "2:10: `version`: expected a semantic version such as `1.0.0`, got the number `1.0`",
             "3:1: unknown key `executible`",
             "4:14: `input_types`: expected a list, got text `T`",
-            "5:1: missing key `docker.image`, expected text of at least 1 characters such as "
+            "5:1: missing key `docker.image`, expected text of at least 1 character such as "
             "`myorg/my-plugin:1.0.0`",
             "6:1: key `name` stands twice, first in line 1",
         ] == [str(fault).removeprefix(f"{file}:") for fault in caught.value.faults]

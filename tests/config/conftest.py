@@ -21,7 +21,7 @@ plugins:
     config:
       threshold: 0.8
       model_path: /models/fraud_v2.pkl
-    
+
   - name: fast-filter
     type: wasm
     path: ./plugins/fast-filter/filter.wasm
@@ -40,13 +40,13 @@ source:
 pipeline:
   # Built-in processor
   - type: latest-ledger
-  
+
   # WASM plugin for fast filtering
   - plugin: fast-filter
-  
+
   # gRPC plugin for fraud detection
   - plugin: fraud-detector
-  
+
   # Built-in consumer
   - type: save-to-parquet
     config:

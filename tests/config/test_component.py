@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -137,7 +138,7 @@ class TestCheck:
 
 
 class TestAlternatives:
-    SCHEMA = {
+    SCHEMA: ClassVar[dict[str, Any]] = {
         "properties": {
             "sink": {
                 "oneOf": [
@@ -207,11 +208,5 @@ class TestPaths:
             "path": "/work/b",
             "paths": ["s3://bucket/x", "/home/ann/y", "-", "/z"],
             "name": "n",
-        } == resolve_paths(config, schema, base_folder("/work"), {"HOME": "/home/ann"})
+        } == resolve_paths(config, schema, Path("/work"), {"HOME": "/home/ann"})
         assert "a/../b" == config["path"]
-
-
-def base_folder(text: str) -> Any:
-    from pathlib import Path
-
-    return Path(text)

@@ -90,19 +90,19 @@ GOLDEN = [
     ),
     (
         HEAD + "pipeline: [t]\nbatch: {bytes: 0}",
-        "p.yaml:4:16: `batch.bytes`: input should be greater than 0",
+        "p.yaml:4:16: `batch.bytes`: expected more than 0, got 0",
         "config.value_invalid",
         "",
     ),
     (
         HEAD + "pipeline: {type: t}",
-        "p.yaml:3:11: `pipeline`: expected a list of at least 1 entries, got a mapping",
+        "p.yaml:3:11: `pipeline`: expected a list of at least 1 entry, got a mapping",
         "config.value_invalid",
         "",
     ),
     (
         HEAD + "pipeline: []",
-        "p.yaml:3:11: `pipeline`: expected a list of at least 1 entries, got a list of none",
+        "p.yaml:3:11: `pipeline`: expected a list of at least 1 entry, got an empty list",
         "config.value_invalid",
         "",
     ),

@@ -16,10 +16,11 @@ from cdp_pipeline.errors import ConfigError
 
 from .conftest import BRIEF
 
-SIGNS = st.sampled_from(list("{}[]:,-?&*!|>'\"%@`#$~<= \t\n\\x0") + ["${", "$${", "<<: ", "---\n"])
+SIGNS = st.sampled_from([*"{}[]:,-?&*!|>'\"%@`#$~<= \t\n\\x0", "${", "$${", "<<: ", "---\n"])
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8))
 KEYS = st.sampled_from(
-    "name source pipeline plugins batch type plugin config on_error workers limits rows network".split()
+    ["name", "source", "pipeline", "plugins", "batch", "type", "plugin", "config", "on_error"]
+    + ["workers", "limits", "rows", "network"]
 )
 TREES = st.recursive(
     SCALARS,

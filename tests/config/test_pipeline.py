@@ -138,7 +138,8 @@ class TestDefaults:
     def test_empty_keys(self, load: Load) -> None:
         """A key without a value is as if left out; inside `config` it is a value."""
         pipeline = load(
-            "name: n\nplugins:\nbatch:\n  rows:\nsource:\n  type: s\n  config:\n    end:\npipeline: [t]"
+            "name: n\nplugins:\nbatch:\n  rows:\npipeline: [t]\n"
+            "source:\n  type: s\n  config:\n    end:\n"
         )
 
         assert ((), 1000) == (pipeline.plugins, pipeline.batch.rows)
@@ -220,4 +221,4 @@ class TestObject:
         copied = pickle.loads(pickle.dumps(pipeline))
 
         assert pipeline == copied
-        assert "/work/p.yaml:42:13" == copied.locations.where(("pipeline", 3, "config", "path"))
+        assert "/work/p.yaml:40:13" == copied.locations.where(("pipeline", 3, "config", "path"))

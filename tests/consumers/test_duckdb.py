@@ -15,11 +15,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+from tests.consumers.conftest import DuckdbTarget
 
 from cdp_pipeline.connectors.backings import ArrowPayloads
 from cdp_pipeline.connectors.consumers.duckdb import SaveToDuckdb
 from cdpplugin import Batch, ConfigInvalid, Context, Delivery, Fatal, Retry
-from tests.consumers.conftest import DuckdbTarget
 
 HOLDER = """
 import duckdb, sys
@@ -110,7 +110,7 @@ class TestFile:
     async def test_locked(self, target: DuckdbTarget) -> None:
         """A file that another process holds is refused, and the holder is named."""
         target.path.parent.mkdir()
-        holder = subprocess.Popen(  # noqa: ASYNC220
+        holder = subprocess.Popen(
             [sys.executable, "-c", HOLDER, str(target.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

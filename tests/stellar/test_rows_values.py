@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from hashlib import sha256
@@ -78,6 +79,16 @@ def test_strkeys_are_those_of_the_sdk() -> None:
     assert key == decode(G)
     with pytest.raises(ValueError, match="checksum"):
         decode(G[:-1] + "A")
+
+
+@given(st.binary(max_size=77))
+def test_strkeys_of_any_length_are_base32(payload: bytes) -> None:
+    """Up to 77 bytes of payload; the standard library reads back what was written."""
+    text = encode(6 << 3, payload)
+    raw = base64.b32decode(text + "=" * (-len(text) % 8))
+
+    assert bytes([6 << 3]) + payload == raw[:-2]
+    assert payload == decode(text)
 
 
 @pytest.mark.parametrize(

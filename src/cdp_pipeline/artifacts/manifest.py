@@ -189,7 +189,7 @@ class Manifest(Frozen):
             if given
         ]
         return [
-            f"{self._locations.where(tuple(key.split('.')))}: `{key}` is ignored, "
+            f"{self._locations.where_key(tuple(key.split('.')))}: `{key}` is ignored, "
             "the host never uses a fixed port"
             for key in ignored
         ]

@@ -78,9 +78,9 @@ def came(value: Any) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):
-        return "a mapping"
+        return "a mapping" if value else "an empty mapping"
     if isinstance(value, list):
-        return "a list"
+        return "a list" if value else "an empty list"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if not isinstance(value, str):
@@ -138,14 +138,14 @@ def _bounds(schema: Mapping[str, Any]) -> str:
 
 def _lengths(schema: Mapping[str, Any]) -> str:
     bounds = [
-        f"{words} {schema[key]} {unit}"
-        for key, words, unit in (
-            ("minLength", "at least", "characters"),
-            ("maxLength", "at most", "characters"),
-            ("minItems", "at least", "entries"),
-            ("maxItems", "at most", "entries"),
-            ("minProperties", "at least", "keys"),
-            ("maxProperties", "at most", "keys"),
+        f"{words} {schema[key]} {one if schema[key] == 1 else many}"
+        for key, words, one, many in (
+            ("minLength", "at least", "character", "characters"),
+            ("maxLength", "at most", "character", "characters"),
+            ("minItems", "at least", "entry", "entries"),
+            ("maxItems", "at most", "entry", "entries"),
+            ("minProperties", "at least", "key", "keys"),
+            ("maxProperties", "at most", "key", "keys"),
         )
         if key in schema
     ]

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema
 
 from cdpplugin.units import parse_duration_s, parse_size_bytes
@@ -54,6 +61,19 @@ SizeBytes = Annotated[
     ),
 ]
 """A size in bytes."""
+
+
+def _positive(value: float) -> float:
+    if value <= 0:
+        raise ValueError(f"expected more than 0, got {value:g}")
+    return value
+
+
+PositiveDurationS = Annotated[DurationS, AfterValidator(_positive)]
+"""A duration in seconds, not 0."""
+
+PositiveSizeBytes = Annotated[SizeBytes, AfterValidator(_positive)]
+"""A size in bytes, not 0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from cdp_pipeline.config.environment import FilledDocument
 from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.locations import Locations
-from cdp_pipeline.config.model import DurationS, Frozen
+from cdp_pipeline.config.model import DurationS, Frozen, PositiveDurationS
 
 
 class TrustConfig(Frozen):
@@ -60,8 +60,8 @@ class HostSettings(Frozen):
     reload_debounce: DurationS = Field(
         default=0.5, description="Time without changes after which changed files are looked at."
     )
-    health_interval: DurationS = Field(
-        default=10.0, gt=0, description="Time between two health checks of a plugin."
+    health_interval: PositiveDurationS = Field(
+        default=10.0, description="Time between two health checks of a plugin."
     )
     unhealthy_threshold: int = Field(
         default=3, ge=1, description="Failed health checks in a row that make a plugin unhealthy."
@@ -70,7 +70,7 @@ class HostSettings(Frozen):
     limits: Limits = Field(
         default=Limits(), description="Limits of plugins for which a pipeline sets none."
     )
-    trust: TrustConfig = Field(default=TrustConfig(), description="Whose plugins may run.")
+    trust: TrustConfig = Field(default=TrustConfig(), description="Which signatures count.")
     registry: RegistryConfig = Field(
         default=RegistryConfig(), description="Where plugins are looked for."
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
-from cdp_pipeline.config.model import DurationS, Frozen, ShortForm, SizeBytes
+from cdp_pipeline.config.model import DurationS, Frozen, PositiveSizeBytes, ShortForm
 from cdpplugin.metadata import PluginKind
 
 Action = Literal["fail", "retry", "drop", "dead_letter"]
@@ -40,8 +40,8 @@ class BatchConfig(Frozen):
     """When a batch is full enough to move on; whichever comes first."""
 
     rows: int = Field(default=1000, ge=1, description="Most messages in a batch.")
-    bytes: SizeBytes = Field(
-        default=4 * 2**20, gt=0, description="Most payload bytes in a batch, or `4MiB`."
+    bytes: PositiveSizeBytes = Field(
+        default=4 * 2**20, description="Most payload bytes in a batch, or `4MiB`."
     )
     linger: DurationS = Field(
         default=0.1, description="Longest wait for a batch to fill, in seconds or `100ms`."

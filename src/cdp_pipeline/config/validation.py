@@ -77,6 +77,8 @@ class Violation:
 
     def exclusive_keys(self) -> list[str]:
         """Return the keys of which one is expected, where the violation is about that."""
+        if not isinstance(self.value, Mapping):
+            return []
         return _exclusive_keys(self.keyword, self.argument)
 
 

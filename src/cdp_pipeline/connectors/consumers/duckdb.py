@@ -1,10 +1,10 @@
 """Write rows to a DuckDB file, a table a message type, exactly once.
 
 The file is held by one process while the pipeline runs: DuckDB lets nobody else open it,
-not even to read. Measured: with its primary key a table takes 130,000 rows/s of ten columns
-in commits of 10,000, against 450,000 without; a plain insert with the key takes 190,000,
-which is not worth a second path. The key's index costs about 140 bytes a row on disk and,
-once read, in memory.
+not even to read. Measured on two cores: 137,000 rows/s of 20 columns in commits of 10,000
+rows, 290,000 where a replay replaces them. A plain insert instead of the upsert is 1.5 times
+as fast, which is not worth a second path that must know that no row is there yet; a table
+without the key is three times as fast. The key's index costs about 140 bytes a row on disk.
 """
 
 from __future__ import annotations

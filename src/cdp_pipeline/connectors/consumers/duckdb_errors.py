@@ -14,7 +14,10 @@ _RETRIES = (
         "free space on the disk: the pipeline goes on by itself",
     ),
     (
-        re.compile(r"conflict on|write-write conflict|transaction conflict", re.IGNORECASE),
+        re.compile(
+            r"write-write conflict|conflict on|failed to commit: .*constraint violation",
+            re.IGNORECASE,
+        ),
         "duckdb.conflict",
         "another stage of this process wrote the same rows; the pipeline goes on by itself",
     ),

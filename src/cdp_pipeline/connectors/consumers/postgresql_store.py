@@ -33,6 +33,8 @@ _SESSION: tuple[LiteralString, ...] = (
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') = 'off'",
 )
+# Two that start at once would both see no table: any number, the same for all of them.
+_ONE_AT_A_TIME: LiteralString = "SELECT pg_advisory_xact_lock(7166193224351745)"
 _CREATE_POSITIONS: LiteralString = """
 CREATE TABLE IF NOT EXISTS {} (
     pipeline text, stage text, table_name text, position bigint NOT NULL,
@@ -91,6 +93,7 @@ class PostgresqlStore(Store):
             for statement in _SESSION:
                 connection.execute(statement)
         with self._transaction() as cursor:
+            cursor.execute(_ONE_AT_A_TIME)
             self._create_schema(cursor)
             if not self._tables.columns_of(cursor, POSITIONS_TABLE):
                 cursor.execute(self._positions(_CREATE_POSITIONS))

@@ -26,6 +26,7 @@ from pydantic import Field, field_validator
 
 from cdp_pipeline.connectors.consumers.sql_store import (
     EVERYTHING,
+    MAX_NAME_BYTES,
     POSITIONS_TABLE,
     PositionLost,
     Store,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NOTHING = -1
-_MAX_NAME_BYTES = 63
 
 
 class SqlSettings(Settings):
@@ -68,8 +68,8 @@ class SqlSettings(Settings):
     def _names(cls, tables: dict[str, str]) -> dict[str, str]:
         taken: dict[str, str] = {POSITIONS_TABLE: "the positions"}
         for kind, name in tables.items():
-            if not 0 < len(name.encode()) <= _MAX_NAME_BYTES or "\0" in name:
-                raise ValueError(f"expected a name of 1 to {_MAX_NAME_BYTES} bytes, got `{name}`")
+            if not 0 < len(name.encode()) <= MAX_NAME_BYTES or "\0" in name:
+                raise ValueError(f"expected a name of 1 to {MAX_NAME_BYTES} bytes, got `{name}`")
             holder = taken.setdefault(name.casefold(), kind)
             if holder != kind:
                 raise ValueError(f"expected a table for each type, got `{name}` twice")
@@ -170,15 +170,17 @@ class SqlConsumer(Base, ABC):
             )
 
     def _consume(self, delivery: Delivery) -> int | None:
-        rows = self._rows_by_table(delivery.after(self._durable))
+        before = self._durable
+        rows = self._rows_by_table(delivery.after(before))
         if self._pending.clashes(rows):
             self._commit(self._pending)
         pending = self._pending.plus(rows, delivery.completed_through)
         if self._due(pending):
             self._commit(pending)
-            return self._durable
-        self._pending = pending
-        return None
+        else:
+            self._pending = pending
+        news = self._durable > before or self._durable >= delivery.completed_through
+        return self._durable if news else None
 
     def _due(self, pending: Pending) -> bool:
         settings = self._settings
@@ -191,8 +193,7 @@ class SqlConsumer(Base, ABC):
         pending = self._pending
         if pending.rows or pending.mark > self._durable:
             self._commit(pending)
-            return self._durable
-        return None
+        return self._durable if self._durable != NOTHING else None
 
     def _commit(self, pending: Pending) -> None:
         """Write *pending* and forget it; leave everything as it was where that fails."""

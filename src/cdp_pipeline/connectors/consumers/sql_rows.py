@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cdp_pipeline.connectors.consumers.sql_store import MAX_NAME_BYTES
 from cdp_pipeline.connectors.tables import MESSAGE_ID
 from cdpplugin import Fatal
 
-_MAX_NAME_BYTES = 63
 _PLAIN = {pa.null(): pa.string(), pa.float16(): pa.float32()}
 
 
@@ -68,9 +68,9 @@ def checked(table: str, rows: pa.RecordBatch) -> pa.RecordBatch:
         raise MessageIdMissing(f"rows for table `{table}` came without message ids")
     seen: set[str] = set()
     for name in rows.schema.names:
-        if not 0 < len(name.encode()) <= _MAX_NAME_BYTES or "\0" in name:
+        if not 0 < len(name.encode()) <= MAX_NAME_BYTES or "\0" in name:
             raise ColumnNameInvalid(
-                f"column `{table}.{name}`: expected a name of 1 to {_MAX_NAME_BYTES} bytes"
+                f"column `{table}.{name}`: expected a name of 1 to {MAX_NAME_BYTES} bytes"
             )
         if name.casefold() in seen:
             raise ColumnNameInvalid(f"column `{table}.{name}` is there twice, but for its case")

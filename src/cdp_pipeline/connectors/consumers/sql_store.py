@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 POSITIONS_TABLE = "cdp_positions"
 EVERYTHING = ""  # the row of `cdp_positions` that stands for all tables of a stage
+MAX_NAME_BYTES = 63  # what PostgreSQL keeps of a name; more is cut off there without a word
 
 
 class TableMissing(Fatal):

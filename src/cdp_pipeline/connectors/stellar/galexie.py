@@ -83,6 +83,11 @@ class GalexieSettings(Settings):
     verify: bool = Field(
         True, description="Check header hashes and the chain of previous hashes (SEP-54 does not)"
     )
+    verify_contents: bool = Field(
+        True,
+        description="Also check transaction set and results against the header; needs a protocol "
+        "this version knows",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> GalexieSettings:
@@ -154,7 +159,7 @@ class Galexie(Base):
         from cdp_pipeline.connectors.stellar import lake
 
         if start is None:
-            return await lake.oldest_ledger(self._lake)
+            return self._found(await lake.oldest_ledger(self._lake))
         if isinstance(start, int):
             return max(2, start)
         return await lake.first_ledger_at_or_after(self._lake, lake.parse_moment(start))
@@ -165,9 +170,23 @@ class Galexie(Base):
         if end is None or isinstance(end, int):
             return end
         if end == "latest":
-            newest: int = await lake.newest_ledger(self._lake)
-            return newest
-        return await lake.last_ledger_at_or_before(self._lake, lake.parse_moment(end))
+            return self._found(await lake.newest_ledger(self._lake, near=self._first))
+        moment = lake.parse_moment(end)
+        return await lake.last_ledger_at_or_before(self._lake, moment, near=self._first)
+
+    def _found(self, ledger: int | None) -> int:
+        """Return *ledger*, an end of the lake.
+
+        Raises:
+            ConfigInvalid: galexie.range_unknown; the lake is empty or cannot be listed.
+        """
+        if ledger is None:
+            raise ConfigInvalid(
+                f"lake `{self._lake.address}` does not tell its first or last ledger",
+                code="galexie.range_unknown",
+                hint="set `start` and `end` to ledger sequences; see `flowctl lake inspect`",
+            )
+        return ledger
 
     async def describe(self) -> SourceDescription:
         """Name the stream by its network: a mirror of a lake holds the same ledgers."""
@@ -194,6 +213,7 @@ class Galexie(Base):
             buffer_bytes=settings.buffer_bytes,
             poll_interval_s=settings.poll_interval,
             verify=settings.verify,
+            verify_contents=settings.verify and settings.verify_contents,
         )
         previous = after.token if after is not None and len(after.token) == _HASH_BYTES else None
         ledgers = read_ledgers(

@@ -92,8 +92,8 @@ def extract(
     """Extract the rows of `tables` from a LedgerCloseMeta (V0, V1 or V2; transaction meta 0 to 4).
 
     `network` names the network in row ids; by default the name of `network_id`, for an unknown one
-    `custom-` and its first eight hex digits. `missing_events` says what a transaction without CAP-67 events
-    means for `token_transfers`: an error, or a number in `Rows.stats`.
+    `custom-` and its first eight hex digits. `missing_events` says what a transaction without
+    CAP-67 events means for `token_transfers`: an error, or a number in `Rows.stats`.
 
     Raises:
         XdrError: `xdr` is no valid LedgerCloseMeta.

@@ -166,8 +166,8 @@ class Ledger:
         self.xdr = xdr
         self.network_id = network_id
         self._spans: dict[str, list[tuple[int, int]]] = {name: [] for name in spans}
-        for span in decoded.spans:
-            self._spans[span.type_name].append((span.start, span.end))
+        for name, start, end in decoded.spans:
+            self._spans[name].append((start, end))
         self.close = _read_close_meta(decoded.json)
         self.header = self.close.ledger_header.header
         self.sequence = sequence = self.header.ledger_seq

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from .text import camel
 SPANS = (*transactions.SPANS, *soroban.SPANS)
 
 _body_decoder = msgspec.json.Decoder(Any)
-_details_encoder = msgspec.json.Encoder(order="deterministic")
+_details_encoder = msgspec.json.Encoder()
 # A passive offer's result is that of a sell offer, also in name.
 _RESULT_TYPES = {"create_passive_sell_offer": "manage_sell_offer"}
 _SPONSORED_ENTRY = b'"sponsoring_id":"'
@@ -82,8 +83,12 @@ def _codes(transaction: Transaction, index: int) -> tuple[str, str]:
 
 
 def trace_code(name: str, raw: bytes) -> str:
-    """Name a result by its type and arm: `"no_trust"`, or `{"success":...}` with a body."""
+    """Name a result by its type and arm; `raw` is `"no_trust"`, or `{"success":...}`."""
     start = raw.index(b'"') + 1
-    arm = raw[start : raw.index(b'"', start)].decode("ascii")
+    return _constant(name, raw[start : raw.index(b'"', start)])
+
+
+@lru_cache(maxsize=1024)
+def _constant(name: str, arm: bytes) -> str:
     kind = camel(_RESULT_TYPES.get(name, name))
-    return f"{kind}ResultCode{kind}{camel(arm)}"
+    return f"{kind}ResultCode{kind}{camel(arm.decode())}"

@@ -83,7 +83,10 @@ def scval_array(data: bytes, offset: int) -> tuple[list[str], int]:
     offset += 4
     values: list[str] = []
     for _ in range(count):
-        end = scval_end(data, offset)
+        if _word(data, offset)[0] == _ADDRESS:  # the most frequent by far, and of known size
+            end = offset + 8 + _ADDRESS_SIZES[_word(data, offset + 4)[0]]
+        else:
+            end = scval_end(data, offset)
         values.append(_base64(data[offset:end], newline=False).decode("ascii"))
         offset = end
     return values, offset
