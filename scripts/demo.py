@@ -49,9 +49,16 @@ def show() -> None:
     for row in found.fetchall():
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
     Console().print(table)
-    in_files = duckdb.sql(f"SELECT count(*) FROM read_parquet('{folder}/*/*.parquet', union_by_name=true)")
-    print(f"{in_files.fetchall()[0][0]:,} rows, the same in Parquet and in {folder / 'ledgers.duckdb'}")
-    print(f"Look further:  .venv/bin/python -c \"import duckdb; duckdb.sql('FROM ...').show()\"")
+    files = f"read_parquet('{folder}/*/*.parquet', union_by_name=true)"
+    rows = duckdb.sql(f"SELECT count(*) FROM {files}").fetchall()[0][0]
+    print(f"{rows:,} rows in Parquet folders below {folder.relative_to(ROOT)}, the same in")
+    print(f"{(folder / 'ledgers.duckdb').relative_to(ROOT)} (tables {', '.join(_tables(folder))})")
+
+
+def _tables(folder: Path) -> list[str]:
+    with duckdb.connect(str(folder / "ledgers.duckdb"), read_only=True) as database:
+        names = [name for (name,) in database.sql("SHOW TABLES").fetchall()]
+    return [name for name in names if not name.startswith("cdp_")]
 
 
 def main() -> None:

@@ -69,8 +69,9 @@ def xdr_is_stale() -> bool:
     definitions = data / "xdr" / "py-stellar-base_xdr"
     if definitions.is_dir():
         commands.append(["xdr_schema.py", str(definitions), "--check"])
+    scripts = ROOT / "scripts"
     return any(
-        subprocess.run([sys.executable, str(ROOT / "scripts" / name), *rest], check=False).returncode
+        subprocess.run([sys.executable, str(scripts / name), *rest], check=False).returncode
         for name, *rest in commands
     )
 

@@ -54,7 +54,8 @@ def _parameter(parameter: Any) -> str:
     if not parameter.opts[0].startswith("-"):
         names = f"`{parameter.name.upper()}`"
     default = parameter.default
-    shown = "" if default is None or callable(default) else f"`{getattr(default, 'value', default)}`"
+    hidden = default is None or callable(default)
+    shown = "" if hidden else f"`{getattr(default, 'value', default)}`"
     required = "required" if parameter.required else shown
     return f"| {names} | {_cell(getattr(parameter, 'help', '') or '')} | {required} |"
 
@@ -133,7 +134,8 @@ def _types(types: Any, otherwise: str) -> str:
 
 def _errors() -> Iterator[str]:
     yield "Every error has a stable code. A message names the subject; the hint says what to do."
-    yield "Exit codes: 1 a run failed, 2 usage, configuration or state, 3 an artifact, 4 a plugin.\n"
+    yield "Exit codes: 1 a run failed, 2 usage, configuration or state, 3 an artifact, 4 a plugin."
+    yield ""
     yield "| code | raised when | where |\n|---|---|---|"
     found: dict[str, tuple[str, str]] = {}
     for folder in (ROOT / "src/cdp_pipeline", ROOT / "sdk/python/cdpplugin"):

@@ -117,7 +117,8 @@ class TestDefaults:
 
     def test_error_policy_long_form(self, load: Load) -> None:
         """All of a policy can be said, with units."""
-        policy = "{action: retry, attempts: 3, initial_delay: 50ms, max_delay: 1m, jitter: 0, then: drop}"
+        times = "attempts: 3, initial_delay: 50ms, max_delay: 1m, jitter: 0"
+        policy = f"{{action: retry, {times}, then: drop}}"
         stage = load(BASE.replace("[t]", f"[{{type: t, on_error: {policy}}}]")).stages[0]
 
         assert (

@@ -100,7 +100,7 @@ class TestCommit:
             assert await consumer.flush() is None
             assert await consumer.consume(typed([1, 2], 2)) is None
             assert await consumer.flush() == 2
-            assert await consumer.flush() is None
+            assert await consumer.flush() == 2
             assert await consumer.durable_position() == 2
 
     async def test_mark_alone(self, sql_target: SqlTarget) -> None:
@@ -134,6 +134,7 @@ class TestReplay:
 
         async with sql_target.started(commit_interval="0s") as consumer:
             assert await consumer.durable_position() == 3
+            assert await consumer.consume(typed([1, 2], 2)) == 3
             assert await consumer.consume(typed([2, 3, 4], 4)) == 4
 
         assert [row[1] for row in sql_target.rows("ledgers")] == [0, 0, 0, 4]

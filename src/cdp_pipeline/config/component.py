@@ -11,6 +11,7 @@ from cdp_pipeline.config.faults import raise_faults
 from cdp_pipeline.config.fitting import fit
 from cdp_pipeline.config.locations import KeyPath
 from cdp_pipeline.config.secrecy import Secrets
+from cdp_pipeline.config.validation import require_usable
 
 
 def check_component(
@@ -28,6 +29,7 @@ def check_component(
         ConfigError: A key is unknown or missing, or a value is not what was expected.
         SchemaInvalid: The schema cannot be used.
     """
+    require_usable(schema)
     fitted = fit(document, merged_config(document, bases), bases, schema)
     raise_faults(fitted.faults, document.file)
     config: dict[str, Any] = fitted.value

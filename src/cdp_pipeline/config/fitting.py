@@ -38,8 +38,8 @@ def fit(
     secret = marked_paths(value, schema, is_secret)
     reporter = Reporter(document, bases, schema, secret)
     faults = reporter.faults(value)
-    if not faults:
-        return Fitted(value, ())
+    if not faults or not document.readings:
+        return Fitted(value, tuple(faults))
     other = _reread(document, value, reporter)
     if other is value:
         return Fitted(value, tuple(faults))

@@ -86,7 +86,7 @@ def violations(value: Any, schema: Mapping[str, Any]) -> list[Violation]:
     """Return what *value* breaks of *schema*: of alternatives, those of the one that was meant.
 
     Raises:
-        SchemaInvalid: The schema is wrong, refers to another place, or has an invalid pattern.
+        SchemaInvalid: The schema refers to another place, or has an invalid pattern.
     """
     from referencing.exceptions import Unresolvable
 
@@ -118,20 +118,33 @@ def _exclusive_keys(keyword: str, branches: Any) -> list[str]:
     return [name for branch in branches for name in branch["required"]]
 
 
-def _validator(schema: Mapping[str, Any]) -> Validator:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-    from jsonschema.validators import validator_for
-    from referencing import Registry
+def require_usable(schema: Mapping[str, Any]) -> None:
+    """Check a schema that a stranger wrote before it is used.
 
-    kind = validator_for(schema, default=Draft202012Validator)
+    Raises:
+        SchemaInvalid: It is not a JSON Schema.
+    """
+    from jsonschema.exceptions import SchemaError
+
     try:
-        kind.check_schema(dict(schema))
+        _kind(schema).check_schema(dict(schema))
     except SchemaError as error:
         place = "/".join(str(part) for part in error.absolute_path) or "its root"
         raise SchemaInvalid(f"the JSON Schema is wrong at `{place}`: {error.message}") from error
-    validator: Validator = kind(dict(schema), registry=Registry())
+
+
+def _validator(schema: Mapping[str, Any]) -> Validator:
+    from referencing import Registry
+
+    validator: Validator = _kind(schema)(dict(schema), registry=Registry())
     return validator
+
+
+def _kind(schema: Mapping[str, Any]) -> Any:
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import validator_for
+
+    return validator_for(schema, default=Draft202012Validator)
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:

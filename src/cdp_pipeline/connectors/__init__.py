@@ -1,1 +1,1 @@
-"""What is built in: sources, processors and consumers that see the contract and nothing of the host."""
+"""What is built in: components that see the contract and nothing of the host."""

@@ -67,7 +67,10 @@ class DuckdbStore(Store):
             self._connection = duckdb.connect(str(self._path))
             if self._memory_limit_bytes is not None:
                 self._execute(f"SET memory_limit = '{self._memory_limit_bytes}B'")
-            self._execute(_CREATE_POSITIONS)
+            try:
+                self._execute(_CREATE_POSITIONS)
+            except duckdb.TransactionException:  # another stage of this process came first
+                self._execute(_CREATE_POSITIONS)
 
     def positions(self) -> dict[str, int]:
         with self._translated():
