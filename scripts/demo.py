@@ -40,24 +40,28 @@ def flowctl(*arguments: str) -> None:
 
 
 def show() -> None:
-    """Print a small table from the Parquet files, and check it against the database."""
+    """Print a small table from the Parquet files, and where to look further."""
     folder = OUT / "rows"
-    found = duckdb.sql(QUERY.format(folder=folder))
+    with duckdb.connect() as engine:
+        found = engine.execute(QUERY.format(folder=folder))
+        names = [column[0] for column in found.description or ()]
+        answers = found.fetchall()
+        files = f"read_parquet('{folder}/*/*.parquet', union_by_name=true)"
+        [(rows,)] = engine.execute(f"SELECT count(*) FROM {files}").fetchall()
     table = Table(title=f"What {LEDGERS:,} ledgers hold", title_justify="left")
-    for name in found.columns:
+    for name in names:
         table.add_column(name, justify="left" if name == "operation" else "right")
-    for row in found.fetchall():
+    for row in answers:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
     Console().print(table)
-    files = f"read_parquet('{folder}/*/*.parquet', union_by_name=true)"
-    rows = duckdb.sql(f"SELECT count(*) FROM {files}").fetchall()[0][0]
-    print(f"{rows:,} rows in Parquet folders below {folder.relative_to(ROOT)}, the same in")
-    print(f"{(folder / 'ledgers.duckdb').relative_to(ROOT)} (tables {', '.join(_tables(folder))})")
+    print(f"{rows:,} rows lie in Parquet folders below {folder.relative_to(ROOT)},")
+    print(f"and the same in {(folder / 'ledgers.duckdb').relative_to(ROOT)}: {', '.join(tables())}")
 
 
-def _tables(folder: Path) -> list[str]:
-    with duckdb.connect(str(folder / "ledgers.duckdb"), read_only=True) as database:
-        names = [name for (name,) in database.sql("SHOW TABLES").fetchall()]
+def tables() -> list[str]:
+    """Return the tables of the DuckDB file, without the one that keeps positions."""
+    with duckdb.connect(str(OUT / "rows" / "ledgers.duckdb"), read_only=True) as database:
+        names = [name for (name,) in database.execute("SHOW TABLES").fetchall()]
     return [name for name in names if not name.startswith("cdp_")]
 
 

@@ -27,16 +27,15 @@ def _page(title: str, lines: Iterator[str]) -> str:
 
 
 def _commands() -> Iterator[str]:
-    import click
     import typer.main
 
     from cdp_pipeline.cli.main import app
 
     command = typer.main.get_command(app)
-    yield from _command(command, "flowctl", click.Context(command, info_name="flowctl"))
+    yield from _command(command, "flowctl")
 
 
-def _command(command: Any, name: str, context: Any) -> Iterator[str]:
+def _command(command: Any, name: str) -> Iterator[str]:
     children = getattr(command, "commands", {})
     if not children:
         yield f"## `{name}`\n"
@@ -46,7 +45,7 @@ def _command(command: Any, name: str, context: Any) -> Iterator[str]:
             yield _parameter(parameter)
         yield ""
     for child_name, child in sorted(children.items()):
-        yield from _command(child, f"{name} {child_name}", context)
+        yield from _command(child, f"{name} {child_name}")
 
 
 def _parameter(parameter: Any) -> str:

@@ -86,8 +86,12 @@ def test_empty_array_gives_nothing(flatten_of: Configure) -> None:
 
 @pytest.mark.parametrize(
     ("payload", "code"),
-    [({"other": 1}, "field.missing"), ({"l": {"a": 1}}, "field.not_array")]
-    + [({"l": None}, "field.not_array"), ([1], "field.missing")],
+    [
+        ({"other": 1}, "field.missing"),
+        ({"l": {"a": 1}}, "field.not_array"),
+        ({"l": None}, "field.not_array"),
+        ([1], "field.missing"),
+    ],
 )
 def test_missing_array_rule(flatten_of: Configure, payload: Any, code: str) -> None:
     """A missing array, or what is none: an error by default, dropped, or passed on as it came."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock, RLock
 from typing import Any
+from weakref import WeakValueDictionary
 
 import duckdb
 import pyarrow as pa
@@ -39,6 +41,20 @@ ON CONFLICT (pipeline, stage, table_name)
 DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at"""  # noqa: S608
 _FORGET = f"DELETE FROM {POSITIONS_TABLE} WHERE pipeline = ? AND stage = ?"  # noqa: S608
 
+# Stages of one process that write to one file take turns: DuckDB knows one database a file
+# and process, and answers writers that meet with errors of many kinds.
+_turns: WeakValueDictionary[Path, Any] = WeakValueDictionary()
+_turns_lock = Lock()
+
+
+def _turn_at(path: Path) -> Any:
+    with _turns_lock:
+        key = path.resolve()
+        turn = _turns.get(key)
+        if turn is None:
+            turn = _turns[key] = RLock()
+        return turn
+
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
@@ -54,6 +70,7 @@ class DuckdbStore(Store):
         self._path = path
         self._owner = [pipeline, stage]
         self._memory_limit_bytes = memory_limit_bytes
+        self._turn = _turn_at(path)
         self._connection: Any = None
         self._columns: dict[str, dict[str, str]] = {}
 
@@ -62,15 +79,12 @@ class DuckdbStore(Store):
         return self._connection is not None
 
     def open(self) -> None:
-        with self._translated():
+        with self._turn, self._translated():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = duckdb.connect(str(self._path))
             if self._memory_limit_bytes is not None:
                 self._execute(f"SET memory_limit = '{self._memory_limit_bytes}B'")
-            try:
-                self._execute(_CREATE_POSITIONS)
-            except duckdb.TransactionException:  # another stage of this process came first
-                self._execute(_CREATE_POSITIONS)
+            self._execute(_CREATE_POSITIONS)
 
     def positions(self) -> dict[str, int]:
         with self._translated():
@@ -82,7 +96,7 @@ class DuckdbStore(Store):
 
     def write(self, tables: Mapping[str, pa.Table], positions: Mapping[str, int]) -> None:
         found = dict(self._columns)
-        with self._translated():
+        with self._turn, self._translated():
             self._execute("BEGIN")
             for table, rows in tables.items():
                 self._connection.register(_INCOMING, rows)
@@ -99,7 +113,7 @@ class DuckdbStore(Store):
             return {}
         self.open()
         held = self.positions()
-        with self._translated():
+        with self._turn, self._translated():
             self._execute(_FORGET, self._owner)
         return held
 
