@@ -208,5 +208,5 @@ class TestPaths:
             "path": "/work/b",
             "paths": ["s3://bucket/x", "/home/ann/y", "-", "/z"],
             "name": "n",
-        } == resolve_paths(config, schema, Path("/work"), {"HOME": "/home/ann"})
+        } == resolve_paths(config, schema, lambda _: Path("/work"), {"HOME": "/home/ann"})
         assert "a/../b" == config["path"]

@@ -76,12 +76,12 @@ async def all_of(source: Any, after: Resume | None = None) -> list[SourceBatch]:
 async def until_error(batches: AsyncIterator[SourceBatch]) -> tuple[list[SourceBatch], Exception]:
     """What came before the error, and the error."""
     came: list[SourceBatch] = []
-    try:
-        async for batch in batches:
-            came.append(batch)
-    except Exception as error:
-        return came, error
-    raise AssertionError("an error was expected")
+    while True:
+        try:
+            came.append(await anext(batches))
+        except Exception as error:
+            assert not isinstance(error, StopAsyncIteration), "an error was expected"
+            return came, error
 
 
 def positions(batches: list[SourceBatch]) -> list[int]:
@@ -94,25 +94,43 @@ def frame(ledger: bytes) -> bytes:
     return struct.pack(">I", len(ledger) | 0x8000_0000) + ledger
 
 
-def made_ledger(sequence: int, previous_hash: bytes, *, filler_bytes: int = 0) -> bytes:
-    """A LedgerCloseMeta V0 without transactions, with a correct hash.
+def made_ledger(sequence: int, previous_hash: bytes, *, upgrades: int = 0) -> bytes:
+    """A LedgerCloseMeta V0 without transactions, its header's hash correct.
 
-    The filler is one upgrade-processing entry of ledger changes is not needed for headers, so
-    it is put as SCP messages would be: an opaque tail that only framed streams can carry.
+    Each of the *upgrades* adds 8 KB of ledger changes, to make it as large as one likes.
     """
     value = bytes(32) + struct.pack(">QIi", 1_700_000_000 + sequence, 0, 0)
     header = struct.pack(">I", 20) + previous_hash + value + bytes(64)
-    header += struct.pack(">IqqIQIIII", sequence, 1, 1, 0, 0, 100, 5_000_000, 100, 0)
-    header = header[:-4] + bytes(128) + struct.pack(">i", 0)
+    header += struct.pack(">IqqIQIII", sequence, 1, 1, 0, 0, 100, 5_000_000, 100)
+    header += bytes(128) + struct.pack(">i", 0)
     entry = sha256(header).digest() + header + struct.pack(">i", 0)
-    return struct.pack(">i", 0) + entry + bytes(32) + bytes(16) + bytes(filler_bytes)
+    transactions = bytes(32) + struct.pack(">I", 0)
+    return (
+        struct.pack(">i", 0)
+        + entry
+        + transactions
+        + struct.pack(">I", 0)
+        + struct.pack(">I", upgrades)
+        + _UPGRADE * upgrades
+        + struct.pack(">I", 0)
+    )
 
 
-def made_chain(first: int, count: int, *, filler_bytes: int = 0) -> list[bytes]:
+def _removed_entry() -> bytes:
+    """A LedgerEntryChange: removed, a claimable balance with an id of zeros; 44 bytes."""
+    return struct.pack(">iii", 2, 4, 0) + bytes(32)
+
+
+_CHANGES = 186
+# UpgradeEntryMeta: LEDGER_UPGRADE_VERSION 20, then the changes it made.
+_UPGRADE = struct.pack(">iII", 1, 20, _CHANGES) + _removed_entry() * _CHANGES
+
+
+def made_chain(first: int, count: int, *, upgrades: int = 0) -> list[bytes]:
     """Ledgers that follow one another."""
     chain: list[bytes] = []
     previous = bytes(32)
     for sequence in range(first, first + count):
-        chain.append(made_ledger(sequence, previous, filler_bytes=filler_bytes))
+        chain.append(made_ledger(sequence, previous, upgrades=upgrades))
         previous = chain[-1][4:36]
     return chain

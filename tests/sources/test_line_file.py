@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,20 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def open_file(path: Path, place: Place | None = None, *, limit: int = 100) -> LineFile:
-    return LineFile(str(path), place or Place(), max_line_bytes=limit)
+Open = Callable[..., LineFile]
+
+
+@pytest.fixture
+def open_file() -> Iterator[Open]:
+    """Open files, and close them in the end."""
+    with ExitStack() as opened:
+
+        def open_one(path: Path, place: Place | None = None, *, limit: int = 100) -> LineFile:
+            file = LineFile(str(path), place or Place(), max_line_bytes=limit)
+            opened.callback(file.close)
+            return file
+
+        yield open_one
 
 
 def read(file: LineFile, *, lines: int = 100, unfinished: bool = True) -> list[bytes]:
@@ -29,7 +43,7 @@ def read(file: LineFile, *, lines: int = 100, unfinished: bool = True) -> list[b
     return [line.text for line in found]
 
 
-def test_lines_and_places(path: Path) -> None:
+def test_lines_and_places(path: Path, open_file: Open) -> None:
     """Lines come without ends; the place counts bytes and lines."""
     file = open_file(path)
     assert [b"1", b"2"] == read(file, lines=2)
@@ -38,7 +52,7 @@ def test_lines_and_places(path: Path) -> None:
     assert [] == read(file)
 
 
-def test_goes_on_at_a_place(path: Path) -> None:
+def test_goes_on_at_a_place(path: Path, open_file: Open) -> None:
     """Reading goes on at a marked place, with the right numbers."""
     first = open_file(path)
     read(first, lines=2)
@@ -48,7 +62,7 @@ def test_goes_on_at_a_place(path: Path) -> None:
     ]
 
 
-def test_partial_line_waits(path: Path) -> None:
+def test_partial_line_waits(path: Path, open_file: Open) -> None:
     """A last line without its end is none until it has one, then it is whole."""
     file = open_file(path)
     assert [b"1", b"2", b""] == read(file, unfinished=False)
@@ -58,13 +72,13 @@ def test_partial_line_waits(path: Path) -> None:
     assert [b"5"] == read(file)
 
 
-def test_bytes_bound_a_read(path: Path) -> None:
+def test_bytes_bound_a_read(path: Path, open_file: Open) -> None:
     """A read stops after so many bytes."""
     assert 1 == len(open_file(path).read(max_lines=9, max_bytes=1, unfinished=True))
 
 
 @pytest.mark.parametrize("content", [b"\xef\xbb\xbf1\r\n3\n\n4", b"\xef\xbb\xbf1\r\n", b""])
-def test_changed_file_is_noticed_at_resume(path: Path, content: bytes) -> None:
+def test_changed_file_is_noticed_at_resume(path: Path, open_file: Open, content: bytes) -> None:
     """A file that was replaced or cut is not gone on with."""
     file = open_file(path)
     read(file, lines=2)
@@ -74,7 +88,7 @@ def test_changed_file_is_noticed_at_resume(path: Path, content: bytes) -> None:
         open_file(path, place)
 
 
-def test_change_while_reading_is_noticed(path: Path) -> None:
+def test_change_while_reading_is_noticed(path: Path, open_file: Open) -> None:
     """A file that is cut, replaced or removed while it is followed is an error."""
     file = open_file(path)
     read(file)
@@ -90,7 +104,7 @@ def test_change_while_reading_is_noticed(path: Path) -> None:
         file.check_kept()
 
 
-def test_limit(path: Path) -> None:
+def test_limit(path: Path, open_file: Open) -> None:
     """A line of the limit passes, a longer one is an error that names file and line."""
     path.write_bytes(b"12345\r\n123456\n")
     file = open_file(path, limit=5)
@@ -99,7 +113,7 @@ def test_limit(path: Path) -> None:
         read(file)
 
 
-def test_unreadable(tmp_path: Path) -> None:
+def test_unreadable(tmp_path: Path, open_file: Open) -> None:
     """A file that cannot be opened is an error that names it."""
     with pytest.raises(FileUnreadable, match="absent"):
         open_file(tmp_path / "absent")

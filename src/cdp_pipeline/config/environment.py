@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from cdp_pipeline.config.document import Document
@@ -32,6 +33,8 @@ class FilledDocument:
         readings: The other reading of values that were one variable: text or scalar.
         faults: Faults found so far.
         unknown: Paths whose value is not known, since it was at fault.
+        from_outside: Paths whose text begins with what a variable held: a relative path
+            there was typed in the current folder, not written in the file.
     """
 
     data: dict[str, Any] = field(repr=False)
@@ -40,11 +43,16 @@ class FilledDocument:
     readings: Mapping[KeyPath, Scalar] = field(default_factory=dict, repr=False)
     faults: tuple[ConfigError, ...] = ()
     unknown: frozenset[KeyPath] = frozenset()
+    from_outside: frozenset[KeyPath] = frozenset()
 
     @property
     def file(self) -> str:
         """The file as the user named it."""
         return self.locations.file
+
+    def folder_of(self, path: KeyPath) -> Path:
+        """Return the folder against which a relative path at *path* resolves."""
+        return Path.cwd() if path in self.from_outside else Path(self.file).parent.absolute()
 
     def at(self, path: KeyPath) -> Any:
         """Return the value at *path*, or None where there is none."""
@@ -69,6 +77,7 @@ def fill_document(document: Document, environ: Mapping[str, str]) -> FilledDocum
         readings=filler.readings,
         faults=(*document.faults, *filler.faults),
         unknown=frozenset(filler.unknown),
+        from_outside=frozenset(filler.from_outside),
     )
 
 
@@ -92,6 +101,7 @@ class _DocumentFiller:
         self.secret_values: list[str] = []
         self.faults: list[ConfigError] = []
         self.unknown: set[KeyPath] = set()
+        self.from_outside: set[KeyPath] = set()
         self._document = document
         self._environ = environ
 
@@ -111,6 +121,8 @@ class _DocumentFiller:
         if not filled.variables:
             return filled.text
         self._note(path, filled)
+        if any(value and _begins_with(text, name) for name, value in filled.values.items()):
+            self.from_outside.add(path)
         return self._reading(path, filled) if filled.whole else filled.text
 
     def _note(self, path: KeyPath, filled: Filled) -> None:
@@ -152,6 +164,10 @@ class _DocumentFiller:
             where=self._document.locations.where(path),
             hint="write `$$` for a dollar sign",
         )
+
+
+def _begins_with(text: str, variable: str) -> bool:
+    return text.startswith(("${" + variable + "}", "${" + variable + ":-"))
 
 
 def _copied(value: Any) -> Any:

@@ -12,6 +12,7 @@ from cdp_pipeline.config.building import build, without_empty_keys
 from cdp_pipeline.config.document import Document, parse_document, read_document
 from cdp_pipeline.config.environment import FilledDocument, fill_document
 from cdp_pipeline.config.limits import FileGrant, Permissions
+from cdp_pipeline.config.locations import KeyPath
 from cdp_pipeline.config.paths import resolve_path, resolve_plugin_path, state_folder
 from cdp_pipeline.config.pipeline import DeadLetterConfig, PipelineConfig, PluginConfig
 from cdp_pipeline.config.references import reference_faults
@@ -45,7 +46,7 @@ def _load(document: Document, environ: Mapping[str, str]) -> PipelineConfig:
     filled = fill_document(document, environ)
     filled = replace(filled, data=without_empty_keys(filled.data, _DEPTH))
     pipeline, settled = build(PipelineConfig, filled, reference_faults(filled))
-    complete = _complete(pipeline, Path(document.locations.file).parent, environ)
+    complete = _complete(pipeline, settled, environ)
     return _attached(complete, settled)
 
 
@@ -54,15 +55,20 @@ def _attached(pipeline: PipelineConfig, document: FilledDocument) -> PipelineCon
     return pipeline
 
 
-def _complete(pipeline: PipelineConfig, folder: Path, environ: Mapping[str, str]) -> PipelineConfig:
+def _complete(
+    pipeline: PipelineConfig, document: FilledDocument, environ: Mapping[str, str]
+) -> PipelineConfig:
     """Return *pipeline* with everything filled in that a file may leave out."""
     source, *stages = _named([pipeline.source, *pipeline.stages])
     update: dict[str, Any] = {
         "network": pipeline.network or _network_of_source(pipeline),
-        "plugins": tuple(_resolved(plugin, folder, environ) for plugin in pipeline.plugins),
+        "plugins": tuple(
+            _resolved(plugin, document, ("plugins", index), environ)
+            for index, plugin in enumerate(pipeline.plugins)
+        ),
         "source": source,
         "stages": tuple(_batched(stage, pipeline) for stage in stages),
-        "dead_letter": _dead_letter(pipeline, folder, environ),
+        "dead_letter": _dead_letter(pipeline, document, environ),
     }
     return pipeline.model_copy(update=update)
 
@@ -97,9 +103,11 @@ def _network_of_source(pipeline: PipelineConfig) -> str:
     return network if isinstance(network, str) else ""
 
 
-def _resolved(plugin: PluginConfig, folder: Path, environ: Mapping[str, str]) -> PluginConfig:
-    path = resolve_plugin_path(plugin.path, folder, environ)
-    permissions = _granted(plugin.permissions, folder, environ)
+def _resolved(
+    plugin: PluginConfig, document: FilledDocument, at: KeyPath, environ: Mapping[str, str]
+) -> PluginConfig:
+    path = resolve_plugin_path(plugin.path, document.folder_of((*at, "path")), environ)
+    permissions = _granted(plugin.permissions, document.folder_of(()), environ)
     return plugin.model_copy(update={"path": path, "permissions": permissions})
 
 
@@ -112,7 +120,8 @@ def _granted(grants: Permissions, folder: Path, environ: Mapping[str, str]) -> P
 
 
 def _dead_letter(
-    pipeline: PipelineConfig, folder: Path, environ: Mapping[str, str]
+    pipeline: PipelineConfig, document: FilledDocument, environ: Mapping[str, str]
 ) -> DeadLetterConfig:
+    folder = document.folder_of(("dead_letter", "path"))
     path = resolve_path(pipeline.dead_letter.path, folder, environ)
     return DeadLetterConfig(path=path or str(state_folder(pipeline.name, environ) / DEAD_LETTERS))

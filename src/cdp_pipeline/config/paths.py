@@ -1,6 +1,7 @@
 """Where files are: those a pipeline names, and those the host keeps for it.
 
-A path in a file resolves against that file's folder. State is
+A path in a file resolves against that file's folder, one that comes from an environment
+variable against the current folder, where it was typed. State is
 ``$XDG_STATE_HOME/cdp/<pipeline>``, caches are ``$XDG_CACHE_HOME/cdp``.
 Source: XDG Base Directory Specification 0.8 (a relative XDG path is to be ignored).
 """
@@ -9,12 +10,13 @@ from __future__ import annotations
 
 import os.path
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cdp_pipeline.config.annotations import is_path, marked_paths
 from cdp_pipeline.config.fitting import replaced
+from cdp_pipeline.config.locations import KeyPath
 
 PIPELINE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """A pipeline's name is a folder's name, short enough for a socket inside it."""
@@ -66,17 +68,24 @@ def resolve_plugin_path(text: str, base_folder: Path, environ: Mapping[str, str]
 def resolve_paths(
     config: Mapping[str, Any],
     schema: Mapping[str, Any],
-    base_folder: Path,
+    folder_of: Callable[[KeyPath], Path],
     environ: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return *config* with every text that *schema* marks `"format": "path"` resolved."""
+    """Return *config* with every text that *schema* marks `"format": "path"` resolved.
+
+    Args:
+        config: A component's configuration.
+        schema: Its JSON Schema.
+        folder_of: The folder against which the value at a path in *config* resolves.
+        environ: For `~`.
+    """
     resolved: dict[str, Any] = dict(config)
     for path in marked_paths(config, schema, is_path):
         value: Any = config
         for part in path:
             value = value[part]
         if isinstance(value, str):
-            resolved = replaced(resolved, path, resolve_path(value, base_folder, environ))
+            resolved = replaced(resolved, path, resolve_path(value, folder_of(path), environ))
     return resolved
 
 

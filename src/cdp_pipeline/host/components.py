@@ -146,9 +146,14 @@ class Resolver:
             return merged_config(document, bases), self._pipeline.secrets
         schema = metadata.config_schema
         config = check_component(document, bases, schema)
-        folder = self._pipeline.file.parent.absolute()
+
+        def folder_of(path: KeyPath) -> Path:
+            """Return the folder of a value: the last mapping that holds it gave it."""
+            holders = [base for base in bases if document.at((*base, *path)) is not None]
+            return document.folder_of((*(holders or bases)[-1], *path))
+
         secrets = self._pipeline.secrets.including(secrets_of(config, schema).texts)
-        return resolve_paths(config, schema, folder, self._environ), secrets
+        return resolve_paths(config, schema, folder_of, self._environ), secrets
 
     def _where(self, path: KeyPath) -> str:
         return self._pipeline.locations.where(path)

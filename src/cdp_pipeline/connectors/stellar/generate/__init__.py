@@ -8,9 +8,9 @@ balance and event in it is consistent with the rest.
 
 from __future__ import annotations
 
-from cdp_pipeline.connectors.stellar.generate.lake_writer import LakeSummary, write_lake
-from cdp_pipeline.connectors.stellar.generate.ledgers import GeneratedLedger, generate_ledgers
-from cdp_pipeline.connectors.stellar.generate.spec import LakeSpec, LakeSpecInvalid, LakeOccupied
+from .lake_writer import LakeSummary, write_lake
+from .ledgers import GeneratedLedger, generate_ledgers
+from .spec import LakeSpec, LakeSpecInvalid, LakeOccupied
 
 __all__ = [
     "GeneratedLedger",

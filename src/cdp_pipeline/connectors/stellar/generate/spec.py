@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from cdpplugin.errors import PluginError
+from cdpplugin import PluginError
 
-STANDALONE_PASSPHRASE = "Standalone Network ; February 2017"
-"""The default network: a generated lake never passes for a public one."""
+from ..lake.layout import FIRST_LEDGER, MAX_SEQUENCE, Layout
+from ..networks import STANDALONE_PASSPHRASE
 
-_FIRST_POSSIBLE_LEDGER = 2
-_LAST_POSSIBLE_LEDGER = 0xFFFFFFFF
 _PROTOCOLS = {1: range(20, 23), 2: range(23, 28)}
 _MOST_TRANSACTIONS = 10_000
 
@@ -48,7 +46,8 @@ class LakeSpec:
         unified_events: Whether CAP-67 events are present. None takes what the network did: yes
             from protocol 23 on, no before. True with `meta_version` 1 is what a core with
             BACKFILL_STELLAR_ASSET_EVENTS writes, and uses `TransactionMeta` V4 instead of V3.
-        network_passphrase: Of the invented network.
+        network_passphrase: Of the invented network; by default the standalone one, so that a
+            generated lake never passes for a public one.
         start_time: Close time of the first ledger, in seconds since 1970 (2025-01-01).
         seconds_per_ledger: Between two close times.
         ledgers_per_file: SEP-54 `ledgersPerBatch`.
@@ -59,7 +58,7 @@ class LakeSpec:
     """
 
     ledgers: int
-    first_ledger: int = _FIRST_POSSIBLE_LEDGER
+    first_ledger: int = FIRST_LEDGER
     seed: int = 1
     transactions_per_ledger: int = 20
     empty_ratio: float = 0.03
@@ -108,18 +107,22 @@ class LakeSpec:
         """Whether CAP-67 events are present, with the default filled in."""
         return self.meta_version == 2 if self.unified_events is None else self.unified_events
 
+    @property
+    def layout(self) -> Layout:
+        """How the ledgers are spread over files and folders."""
+        return Layout(self.ledgers_per_file, self.files_per_partition)
+
     def whole_files(self) -> LakeSpec:
         """The spec widened to whole files, as Galexie widens the range of a bounded export."""
-        size = self.ledgers_per_file
-        first = max(_FIRST_POSSIBLE_LEDGER, self.first_ledger // size * size)
-        last = min(_LAST_POSSIBLE_LEDGER, self.last_ledger // size * size + size - 1)
+        first = max(FIRST_LEDGER, self.layout.file_start(self.first_ledger))
+        last = self.layout.file_end(self.last_ledger)
         return replace(self, first_ledger=first, ledgers=last - first + 1)
 
     def _check_range(self) -> None:
         self._check_at_least("ledgers", 1)
-        self._check_at_least("first_ledger", _FIRST_POSSIBLE_LEDGER)
-        if self.last_ledger > _LAST_POSSIBLE_LEDGER:
-            raise _invalid("ledgers", f"an end at or below {_LAST_POSSIBLE_LEDGER}", self.ledgers)
+        self._check_at_least("first_ledger", FIRST_LEDGER)
+        if self.last_ledger > MAX_SEQUENCE:
+            raise _invalid("ledgers", f"an end at or below {MAX_SEQUENCE}", self.ledgers)
 
     def _check_at_least(self, name: str, least: int) -> None:
         if getattr(self, name) < least:

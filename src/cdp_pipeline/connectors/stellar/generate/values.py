@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from stellar_sdk import xdr
 
-from cdp_pipeline.connectors.stellar.generate.packing import PRESENT, array, opaque, tag, u32, u64
+from .packing import PRESENT, array, opaque, tag, u32, u64
 
 _KIND = {kind: tag(kind) for kind in xdr.SCValType}
 _MASK_64 = 0xFFFFFFFFFFFFFFFF
