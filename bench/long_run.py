@@ -1,8 +1,8 @@
 """A process that runs many messages through a pipeline and prints how its memory went.
 
-    python -m bench.long_run MESSAGES SAMPLES
+    python -m bench.long_run MESSAGES
 
-Prints one JSON object: `messages` and `rss_bytes`, a pair a sample, counted at the sink.
+Prints one JSON object: `messages` and `rss_bytes`, a pair a sample, taken at the sink.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 
 from bench.functions import mark_processed, stage
-from bench.rig import run_counted
+from bench.rig import BATCH_ROWS, run_counted
 
+SAMPLES = 200
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -42,8 +43,8 @@ class Sampler:
 
 def main() -> None:
     """Run, then print the samples."""
-    messages, samples = (int(text) for text in sys.argv[1:])
-    sampler = Sampler(max(1, messages // samples))
+    messages = int(sys.argv[1])
+    sampler = Sampler(max(BATCH_ROWS, messages // SAMPLES))
     run_counted([stage(mark_processed)], messages=messages, watch=sampler.watch)
     print(json.dumps({"messages": sampler.messages, "rss_bytes": sampler.rss_bytes}))
 

@@ -5,15 +5,30 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from statistics import median
 
 from bench.case import Case, Goal, Measurement, Series, Size, Skip
 from bench.machine import ROOT
+from bench.rounds import ratio
 
+FIRST, AGAIN = "a run", "a run, again"
+GROWTH = "last tenth / at 1 M"
 _EARLY = 1_000_000
-_SAMPLES = 500
-_BUDGET_S = 300
-CONTROL = "middle tenth / at 1 M"
+_TIMEOUT_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """How the memory of one process went: bytes, after how many messages."""
+
+    messages: list[int]
+    rss_bytes: list[int]
+
+    def median(self, first: float, last: float) -> float:
+        """Return the median between two counts of messages."""
+        pairs = zip(self.messages, self.rss_bytes, strict=True)
+        return median(rss for arrived, rss in pairs if first <= arrived <= last)
 
 
 def measure(size: Size) -> Measurement:
@@ -21,16 +36,19 @@ def measure(size: Size) -> Measurement:
     if sys.platform != "linux":
         raise Skip("resident memory is read from /proc, which only Linux has")
     messages = size.of(tiny=20_000, normal=3_000_000, full=10_000_000)
-    arrived, rss_bytes = _long_run(messages, size.of(tiny=20, normal=_SAMPLES))
-    early = min(_EARLY, messages // 3)
-    at_early = median(_between(arrived, rss_bytes, 0.95 * early, 1.05 * early))
-    late = _between(arrived, rss_bytes, 0.9 * messages, messages)
-    middle = _between(arrived, rss_bytes, 0.5 * messages, 0.6 * messages)
-    growth = Series("x", [rss / at_early for rss in late])
+    early = min(_EARLY, messages // 4)
+    courses = {name: _long_run(messages) for name in (FIRST, AGAIN)}
+    late = [course.median(0.9 * messages, messages) for course in courses.values()]
+    base = [course.median(0.9 * early, 1.1 * early) for course in courses.values()]
+    growth = ratio(late, base)
+    first, again = growth.samples
     return Measurement(
-        {"resident": Series("MB", [rss / 1e6 for rss in rss_bytes])},
-        ratios={"last tenth / at 1 M": growth},
-        controls={CONTROL: Series("x", [rss / at_early for rss in middle])},
+        {
+            name: Series("MB", [rss / 1e6 for rss in course.rss_bytes])
+            for name, course in courses.items()
+        },
+        ratios={GROWTH: growth},
+        controls={GROWTH: ratio([again], [first])},
         goals=[
             Goal(
                 "memory of the last tenth of a run over that at 1 M messages",
@@ -38,29 +56,23 @@ def measure(size: Size) -> Measurement:
                 1.05,
                 growth.median,
                 "x",
-                CONTROL,
+                GROWTH,
             )
         ],
-        facts={"messages": messages, "early": early, "arrived": arrived},
+        facts={"messages": messages, "compared with": early},
     )
 
 
-def _long_run(messages: int, samples: int) -> tuple[list[int], list[int]]:
+def _long_run(messages: int) -> _Course:
     """Run in a process of its own, whose memory holds nothing of the cases before."""
     answer = subprocess.run(
-        [sys.executable, "-m", "bench.long_run", str(messages), str(samples)],
+        [sys.executable, "-m", "bench.long_run", str(messages)],
         cwd=ROOT,
         check=True,
         stdout=subprocess.PIPE,
-        timeout=_BUDGET_S,
+        timeout=_TIMEOUT_S,
     )
-    found = json.loads(answer.stdout)
-    return found["messages"], found["rss_bytes"]
-
-
-def _between(arrived: list[int], rss_bytes: list[int], first: float, last: float) -> list[int]:
-    held = [rss for at, rss in zip(arrived, rss_bytes, strict=True) if first <= at <= last]
-    return held or [rss_bytes[min(range(len(arrived)), key=lambda i: abs(arrived[i] - first))]]
+    return _Course(**json.loads(answer.stdout))
 
 
 CASE = Case(

@@ -33,6 +33,7 @@ class JsonlSettings(Settings):
 
     path: str = Field(
         description="folder for a file a message type, or one file ending in `.jsonl`",
+        json_schema_extra={"format": "path"},
         min_length=1,
     )
     content: Content = Field(

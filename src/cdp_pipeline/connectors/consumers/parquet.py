@@ -48,7 +48,11 @@ class PartitionBy(Settings):
 class ParquetSettings(Settings):
     """Configuration of `save-to-parquet`."""
 
-    path: str = Field(description="folder, or `s3://`, `gs://` or `az://` URL", min_length=1)
+    path: str = Field(
+        description="folder, or `s3://`, `gs://` or `az://` URL",
+        json_schema_extra={"format": "path"},
+        min_length=1,
+    )
     tables: list[str] = Field([], description="message types to save; empty: all that come")
     max_rows: int = Field(500_000, ge=1, description="rows a file at most")
     max_bytes: SizeBytes = Field(
