@@ -22,6 +22,8 @@ class Feature(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FEATURE_READ: _ClassVar[Feature]
     FEATURE_CONSUME: _ClassVar[Feature]
     FEATURE_STATE: _ClassVar[Feature]
+    FEATURE_FORGET: _ClassVar[Feature]
+    FEATURE_TOKEN: _ClassVar[Feature]
 FEATURE_UNSPECIFIED: Feature
 FEATURE_CONFIGURE: Feature
 FEATURE_LIFECYCLE: Feature
@@ -31,6 +33,8 @@ FEATURE_STREAM: Feature
 FEATURE_READ: Feature
 FEATURE_CONSUME: Feature
 FEATURE_STATE: Feature
+FEATURE_FORGET: Feature
+FEATURE_TOKEN: Feature
 
 class MetadataRequest(_message.Message):
     __slots__ = ("protocol_min", "protocol_max")
@@ -374,3 +378,19 @@ class ConsumeResponse(_message.Message):
     durable_through: int
     error: Error
     def __init__(self, sequence: _Optional[int] = ..., durable_through: _Optional[int] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...
+
+class ForgetRequest(_message.Message):
+    __slots__ = ("pipeline", "stage", "network")
+    PIPELINE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    pipeline: str
+    stage: str
+    network: str
+    def __init__(self, pipeline: _Optional[str] = ..., stage: _Optional[str] = ..., network: _Optional[str] = ...) -> None: ...
+
+class ForgetResponse(_message.Message):
+    __slots__ = ("done",)
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    done: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, done: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -84,6 +84,11 @@ class PluginServiceStub:
                 request_serializer=cdpplugin_dot_v1_dot_plugin__pb2.ConsumeRequest.SerializeToString,
                 response_deserializer=cdpplugin_dot_v1_dot_plugin__pb2.ConsumeResponse.FromString,
                 _registered_method=True)
+        self.Forget = channel.unary_unary(
+                '/plugin.v1.PluginService/Forget',
+                request_serializer=cdpplugin_dot_v1_dot_plugin__pb2.ForgetRequest.SerializeToString,
+                response_deserializer=cdpplugin_dot_v1_dot_plugin__pb2.ForgetResponse.FromString,
+                _registered_method=True)
 
 
 class PluginServiceServicer:
@@ -160,6 +165,14 @@ class PluginServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Forget(self, request, context):
+        """A consumer forgets its durable position, and whatever a replay would double. Called after
+        Configure, without Start.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PluginServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -212,6 +225,11 @@ def add_PluginServiceServicer_to_server(servicer, server):
                     servicer.Consume,
                     request_deserializer=cdpplugin_dot_v1_dot_plugin__pb2.ConsumeRequest.FromString,
                     response_serializer=cdpplugin_dot_v1_dot_plugin__pb2.ConsumeResponse.SerializeToString,
+            ),
+            'Forget': grpc.unary_unary_rpc_method_handler(
+                    servicer.Forget,
+                    request_deserializer=cdpplugin_dot_v1_dot_plugin__pb2.ForgetRequest.FromString,
+                    response_serializer=cdpplugin_dot_v1_dot_plugin__pb2.ForgetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -484,6 +502,33 @@ class PluginService:
             '/plugin.v1.PluginService/Consume',
             cdpplugin_dot_v1_dot_plugin__pb2.ConsumeRequest.SerializeToString,
             cdpplugin_dot_v1_dot_plugin__pb2.ConsumeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Forget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plugin.v1.PluginService/Forget',
+            cdpplugin_dot_v1_dot_plugin__pb2.ForgetRequest.SerializeToString,
+            cdpplugin_dot_v1_dot_plugin__pb2.ForgetResponse.FromString,
             options,
             channel_credentials,
             insecure,
