@@ -11,28 +11,28 @@ from time import monotonic
 
 from bench import results
 from bench.case import Case, Measurement, Scale, Size, Skip
-from bench.cases import CASES
+from bench.cases import NAMES, load
 
 
 def main() -> int:
     """Measure the cases that were asked for; 0 unless one is unknown or broken."""
     arguments = _parser().parse_args()
-    names = arguments.cases or list(CASES)
-    unknown = [name for name in names if name not in CASES]
+    names = arguments.cases or NAMES
+    unknown = [name for name in names if name not in NAMES]
     if unknown:
-        print(f"unknown case `{unknown[0]}`; there are {', '.join(CASES)}", file=sys.stderr)
+        print(f"unknown case `{unknown[0]}`; there are {', '.join(NAMES)}", file=sys.stderr)
         return 2
     folder = _folder(arguments.out, arguments.scale)
     for name in names:
-        _run(CASES[name], arguments.scale, folder)
+        _run(load(name), arguments.scale, folder)
     if folder is not None:
-        print(f"table: {os.path.relpath(results.write_table(folder, CASES.values()))}")
+        print(f"table: {os.path.relpath(results.write_table(folder, NAMES))}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("bench", description="Measure CDP Pipeline.")
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(NAMES)}; all")
     parser.add_argument("--out", type=Path, help="folder of the results; default bench/results")
     scale = parser.add_mutually_exclusive_group()
     scale.add_argument(

@@ -46,14 +46,11 @@ def ledger_xdr(sequence: int) -> bytes:
     return ledger_batch_xdr(sequence)[_HEAD.size :]
 
 
-def write_renumbered_lake(folder: Path, ledgers: int) -> int:
+def write_renumbered_lake(folder: Path, ledgers: int) -> None:
     """Write a lake of real ledgers that come again and again under consecutive numbers.
 
     Only the sequence in the header is changed, so the hash of the header no longer fits:
     such a lake is read with `verify: false`.
-
-    Returns:
-        Bytes of all ledgers, decompressed.
 
     Raises:
         Skip: The test data is not there.
@@ -68,15 +65,12 @@ def write_renumbered_lake(folder: Path, ledgers: int) -> int:
     }
     folder.mkdir(parents=True)
     (folder / ".config.json").write_text(json.dumps(manifest))
-    size_bytes = 0
     originals = [ledger_xdr(sequence) for sequence in LARGE]
     for sequence, xdr in enumerate(islice(cycle(originals), ledgers), FIRST):
         path = folder / layout.key_for(sequence)
         path.parent.mkdir(exist_ok=True)
         batch = _HEAD.pack(sequence, sequence, 1) + _renumbered(xdr, sequence)
         path.write_bytes(zstandard.compress(batch))
-        size_bytes += len(xdr)
-    return size_bytes
 
 
 def _renumbered(xdr: bytes, sequence: int) -> bytes:

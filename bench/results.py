@@ -68,14 +68,14 @@ def write(folder: Path, found: Mapping[str, Any]) -> Path:
     return path
 
 
-def write_table(folder: Path, cases: Iterable[Case]) -> Path:
+def write_table(folder: Path, names: Iterable[str]) -> Path:
     """Write the table of all cases whose results lie in *folder*; return where."""
     rows: list[str] = []
     details: list[str] = []
-    for case in cases:
-        path = folder / f"{case.name}.json"
+    for name in names:
+        path = folder / f"{name}.json"
         if not path.is_file():
-            rows.append(f"| {case.name} | not measured | | | | |")
+            rows.append(f"| {name} | not measured | | | | |")
             continue
         found = json.loads(path.read_text())
         rows += _goal_rows(found)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 
 from cdp_pipeline.config import parse_pipeline
@@ -49,9 +50,7 @@ def payments(rows: int = BATCH_ROWS) -> Batch:
         for row in range(rows)
     ]
     ids = [f"bench:{row}" for row in range(rows)]
-    return Batch(
-        types="Payment", payloads=JsonPayloads([encode_json(v) for v in values]), ids=ids
-    )
+    return Batch(types="Payment", payloads=JsonPayloads([encode_json(v) for v in values]), ids=ids)
 
 
 class Replay(Base):
@@ -161,8 +160,14 @@ def run_counted(
     return Run(sink.rows, sink.ended_s - source.begun_s)
 
 
-def run_given(source: Plugin, stages: Sequence[Plugin], sink: Plugin) -> None:
-    """Run a pipeline of plugin objects.
+def run_given(
+    source: Plugin,
+    stages: Sequence[Plugin],
+    sink: Plugin,
+    *,
+    batch: Mapping[str, object] = MappingProxyType({}),
+) -> None:
+    """Run a pipeline of plugin objects; *batch* is its batch configuration.
 
     Raises:
         Invalid: It did not complete.
@@ -172,6 +177,7 @@ def run_given(source: Plugin, stages: Sequence[Plugin], sink: Plugin) -> None:
     document = {
         "source": {"type": "source"},
         "pipeline": [{"type": name} for name in (*names, "sink")],
+        "batch": dict(batch),
     }
     with TemporaryDirectory(prefix="cdp-bench-") as folder:
         run_document(document, Path(folder), Given(plugins))

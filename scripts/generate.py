@@ -2,7 +2,8 @@
 
     python scripts/generate.py [--check]
 
-Generated: the protobuf stubs, the JSON Schemas in spec/, the reference pages in docs/reference.
+Generated: the protobuf stubs, the JSON Schemas and golden vectors in spec/,
+the reference pages in docs/reference.
 The XDR table and kernel have generators of their own (`scripts/xdr_schema.py`,
 `scripts/xdr_kernel.py`), which this one calls.
 """
@@ -58,6 +59,14 @@ def pages() -> Generated:
         yield ROOT / "docs/reference" / name, _text(page)
 
 
+def golden() -> Generated:
+    """Yield the golden vectors that every SDK replays."""
+    import vectors
+
+    for name, content in vectors.files():
+        yield ROOT / "spec/vectors" / name, _text(content)
+
+
 def _text(content: str) -> bytes:
     return (content.rstrip() + "\n").encode()
 
@@ -80,7 +89,7 @@ def main() -> int:
     """Generate, or check; the exit code tells."""
     check = "--check" in sys.argv[1:]
     stale = []
-    for path, content in (*stubs(), *schemas(), *pages()):
+    for path, content in (*stubs(), *schemas(), *golden(), *pages()):
         if path.exists() and path.read_bytes() == content:
             continue
         stale.append(path.relative_to(ROOT))

@@ -17,9 +17,9 @@ from cdp_pipeline.connectors.stellar.rows import TABLES, extract
 from cdp_pipeline.connectors.stellar.xdr import scan, to_sep51
 
 BATCH = "LedgerCloseMetaBatch"
-SDK = "stellar-sdk"
-SEP51, CONTROL, SCAN, ROWS = "SEP-51 JSON", "SEP-51 JSON, again", "scan", "rows of five tables"
+SDK, SEP51, SCAN, ROWS = "stellar-sdk", "SEP-51 JSON", "scan", "rows of five tables"
 OURS = (SEP51, SCAN, ROWS)
+AGAIN = ", again"
 
 
 def measure(size: Size) -> Measurement:
@@ -28,37 +28,41 @@ def measure(size: Size) -> Measurement:
     for sequence in LARGE[: size.of(tiny=1, normal=len(LARGE))]:
         _check(sequence)
         _measure_ledger(size, sequence, found)
-    least = min(series.median for name, series in found.ratios.items() if SEP51 in name)
-    rows = min(series.median for name, series in found.ratios.items() if ROWS in name)
-    control = f"{LARGE[0]}, {SEP51}"
     found.goals = [
-        Goal("ledger decode to SEP-51 JSON, against stellar-sdk", "at least", 10, least, "x", control),
-        Goal("ledger to rows of five tables, against stellar-sdk's decode alone", "at least", 10, rows, "x", control),
+        _goal(found, SEP51, "ledger decode to SEP-51 JSON, stellar-sdk's time over ours"),
+        _goal(found, ROWS, "ledger to rows of five tables, stellar-sdk's decode alone over it"),
     ]
     return found
 
 
+def _goal(found: Measurement, ours: str, what: str) -> Goal:
+    """Return the goal with the worst ledger's number."""
+    medians = {name: ratio.median for name, ratio in found.ratios.items() if ours in name}
+    worst = min(medians, key=lambda name: medians[name])
+    return Goal(what, "at least", 10, medians[worst], "x", worst)
+
+
 def _measure_ledger(size: Size, sequence: int, found: Measurement) -> None:
-    taken = take_turns(
-        _variants(sequence), rounds=size.of(tiny=1, normal=9, full=25), budget_s=25
-    )
+    taken = take_turns(_variants(sequence), rounds=size.of(tiny=1, normal=9, full=25), budget_s=25)
     for name, samples in taken.items():
         found.series[f"{sequence}, {name}"] = Series("ms", samples)
     for name in OURS:
-        found.ratios[f"{sequence}, {SDK} / {name}"] = ratio(taken[SDK], taken[name])
-    found.controls[f"{sequence}, {SEP51}"] = ratio(taken[CONTROL], taken[SEP51])
+        label = f"{sequence}, {SDK} / {name}"
+        found.ratios[label] = ratio(taken[SDK], taken[name])
+        again = ratio(taken[SDK + AGAIN], taken[name + AGAIN])
+        found.controls[label] = ratio(again.samples, found.ratios[label].samples)
 
 
 def _variants(sequence: int) -> dict[str, Callable[[], float]]:
     batch, ledger = ledger_batch_xdr(sequence), ledger_xdr(sequence)
     network_id = resolve_network(PUBNET_PASSPHRASE).network_id
-    return {
+    decoders = {
         SDK: lambda: _ms(lambda: LedgerCloseMetaBatch.from_xdr_bytes(batch)),
         SEP51: lambda: _ms(lambda: to_sep51(batch, BATCH)),
-        CONTROL: lambda: _ms(lambda: to_sep51(batch, BATCH)),
         SCAN: lambda: _ms(lambda: scan(batch, BATCH)),
         ROWS: lambda: _ms(lambda: extract(ledger, network_id=network_id, tables=TABLES)),
     }
+    return decoders | {name + AGAIN: decode for name, decode in decoders.items()}
 
 
 def _ms(work: Callable[[], object]) -> float:

@@ -17,6 +17,8 @@ from cdpplugin.function import FunctionProcessor
 
 HOP, CONTROL, BARE = "one stage", "one stage, again", "bare call on a thread"
 NO_STAGE = "no stage"
+LINGER_S = 0
+"""A batch goes as it is: with a linger, one message alone waits for company that never comes."""
 
 
 class Bouncer(Base):
@@ -81,7 +83,7 @@ def measure(size: Size) -> Measurement:
         series,
         ratios={"one stage / bare call, p50": ratio(middle[HOP], middle[BARE])},
         controls={"one stage, p50": ratio(middle[CONTROL], middle[HOP])},
-        facts={"messages": messages, "in flight": 1},
+        facts={"messages": messages, "in_flight": 1, "linger_s": LINGER_S},
     )
 
 
@@ -94,7 +96,8 @@ def _noted(latencies_us: list[float], slow: list[float]) -> float:
 
 def _through(stages: int, messages: int) -> list[float]:
     bouncer = Bouncer(messages)
-    run_given(bouncer, [stage(pass_through) for _ in range(stages)], Catcher(bouncer))
+    plugins = [stage(pass_through) for _ in range(stages)]
+    run_given(bouncer, plugins, Catcher(bouncer), batch={"linger": LINGER_S})
     return bouncer.latencies_us
 
 

@@ -26,9 +26,11 @@ class _Course:
     rss_bytes: list[int]
 
     def median(self, first: float, last: float) -> float:
-        """Return the median between two counts of messages."""
-        pairs = zip(self.messages, self.rss_bytes, strict=True)
-        return median(rss for arrived, rss in pairs if first <= arrived <= last)
+        """Return the median between two counts of messages, or the sample nearest to them."""
+        samples = list(zip(self.messages, self.rss_bytes, strict=True))
+        within = [rss for arrived, rss in samples if first <= arrived <= last]
+        middle = (first + last) / 2
+        return median(within or [min(samples, key=lambda sample: abs(sample[0] - middle))[1]])
 
 
 def measure(size: Size) -> Measurement:

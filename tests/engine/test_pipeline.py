@@ -182,8 +182,8 @@ class TestPolicies:
         [failure] = outcome.failures
         assert failure.position == 25
         assert "25 is not welcome" in str(failure.error)
-        assert list(range(1, 21)) == values(consumer)
-        assert bench.position == 20
+        assert list(range(1, 25)) == values(consumer)
+        assert bench.position == 24
 
     async def test_drop_counts_what_it_drops(self, bench: Bench) -> None:
         """Dropped rows are gone, counted by the error's code, and their neighbours pass."""

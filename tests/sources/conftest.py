@@ -76,12 +76,14 @@ async def all_of(source: Any, after: Resume | None = None) -> list[SourceBatch]:
 async def until_error(batches: AsyncIterator[SourceBatch]) -> tuple[list[SourceBatch], Exception]:
     """What came before the error, and the error."""
     came: list[SourceBatch] = []
-    while True:
-        try:
-            came.append(await anext(batches))
-        except Exception as error:
-            assert not isinstance(error, StopAsyncIteration), "an error was expected"
-            return came, error
+
+    async def read() -> None:
+        async for batch in batches:
+            came.append(batch)  # noqa: PERF401
+
+    with pytest.raises(Exception) as error:  # noqa: PT011
+        await read()
+    return came, error.value
 
 
 def positions(batches: list[SourceBatch]) -> list[int]:

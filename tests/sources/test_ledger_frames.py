@@ -92,7 +92,7 @@ def test_damage_in_a_bare_stream() -> None:
 def test_limit() -> None:
     """A ledger over the limit is refused before it is gathered."""
     huge = struct.pack(">I", 0xFFFF_FFFF)
-    with pytest.raises(LedgerTooLarge, match="max_ledger|at most 1000"):
+    with pytest.raises(LedgerTooLarge, match="at most 1000"):
         cut(huge, 4, limit=1000)
     with pytest.raises(LedgerTooLarge):
         cut(BARE, 100, limit=200)

@@ -105,6 +105,8 @@ async def test_gap(stdin: Start, tmp_path: Path, pick: tuple[int, ...], message:
     came, error = await until_error(source.read(None))
     assert isinstance(error, PluginError)
     assert ("lake.broken_chain", message) == (error.code, error.message)
+    assert list(range(10, 10 + len(positions(came)))) == positions(came)
+    assert came
 
 
 async def test_broken_chain(stdin: Start, tmp_path: Path) -> None:
@@ -192,7 +194,8 @@ async def test_a_live_ledger_is_not_held_back(stdin: Start, pipe: Path) -> None:
         source = await stdin(path=str(pipe))
         async with asyncio.timeout(20), aclosing(source.read(None)) as batches:
             coming = asyncio.ensure_future(anext(batches))
-            with pipe.open("wb", buffering=0) as writer:
+            # Opening waits for the reader, which needs this event loop to begin.
+            with await asyncio.to_thread(pipe.open, "wb", buffering=0) as writer:
                 for sequence, ledger in enumerate(made_chain(10, 3), start=10):
                     data = frame(ledger) if framed else ledger
                     writer.write(data[:50])
@@ -222,10 +225,8 @@ async def test_a_ledger_of_40_mb(stdin: Start, tmp_path: Path, framed: bool) -> 
     chain = made_chain(10, 2, upgrades=4_900)
     assert 40_000_000 < len(chain[0])
     path = write(tmp_path, *chain, framed=framed)
-    sizes = []
-    async with aclosing((await stdin(path=path)).read(None)) as batches:
-        async for batch in batches:
-            sizes.append([len(xdr) for xdr in batch.batch.payloads.xdr])
+    batches = await all_of(await stdin(path=path))
+    sizes = [[len(xdr) for xdr in batch.batch.payloads.xdr] for batch in batches]
     assert [[len(chain[0])], [len(chain[1])]] == sizes
 
 

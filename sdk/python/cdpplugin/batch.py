@@ -80,6 +80,8 @@ class Lazy(Sequence[T]):
 
 def take_column(column: Sequence[T], rows: Sequence[int]) -> Sequence[T]:
     """Return *column* at the given rows, without reading what is not read yet."""
+    if rows == range(len(column)):
+        return column
     if isinstance(column, Constant):
         return Constant(column.value, len(rows))
     if isinstance(column, Lazy):
@@ -189,6 +191,8 @@ class Batch:
 
     def take(self, rows: Sequence[int]) -> Batch:
         """Return the given rows, in the given order."""
+        if rows == range(len(self)):
+            return self
         return self._each(lambda c: take_column(c, rows), self.payloads.take(rows))
 
     def slice(self, start: int, stop: int) -> Batch:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdpplugin.batch import JSON_CONTENT, NO_SOURCE, Batch
 from cdpplugin.metadata import SourceInfo
 
-_COLUMNS = {
-    "id": "ids",
-    "type": "types",
-    "source": "sources",
-    "trace_id": "trace_ids",
-    "content_type": "content_types",
-}
+
+class _FromBatch:
+    """An attribute read from the batch on first use; its value then stands before this."""
+
+    def __init__(self, read: Callable[[Batch, int], Any]) -> None:
+        self._read = read
+
+    def __set_name__(self, owner: type[Message], name: str) -> None:
+        self._name = name
+
+    def __get__(self, message: Message | None, owner: type[Message]) -> Any:
+        if message is None or message._batch is None:
+            raise AttributeError(f"`Message` has no attribute `{self._name}`")
+        value = self._read(message._batch, message._row)
+        setattr(message, self._name, value)
+        return value
+
+
+def _metadata(batch: Batch, row: int) -> dict[str, Any]:
+    return deepcopy(dict(batch.metadata[row])) if batch.metadata[row] else {}
 
 
 class Message:
@@ -38,13 +51,22 @@ class Message:
 
     __slots__ = ("__dict__", "_batch", "_row")
 
-    id: str
-    type: str
-    payload: Any
-    metadata: dict[str, Any]
-    source: SourceInfo
-    trace_id: str
-    content_type: str
+    if TYPE_CHECKING:
+        id: str
+        type: str
+        payload: Any
+        metadata: dict[str, Any]
+        source: SourceInfo
+        trace_id: str
+        content_type: str
+    else:
+        id = _FromBatch(lambda batch, row: batch.ids[row])
+        type = _FromBatch(lambda batch, row: batch.types[row])
+        payload = _FromBatch(lambda batch, row: batch.payloads.value(row))
+        metadata = _FromBatch(_metadata)
+        source = _FromBatch(lambda batch, row: batch.sources[row])
+        trace_id = _FromBatch(lambda batch, row: batch.trace_ids[row])
+        content_type = _FromBatch(lambda batch, row: batch.content_types[row])
 
     def __init__(
         self,
@@ -66,13 +88,6 @@ class Message:
         self.trace_id = trace_id or str(self.metadata.get("trace_id", ""))
         self.content_type = content_type
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or self._batch is None:
-            raise AttributeError(f"`Message` has no attribute `{name}`")
-        value = _read(self._batch, self._row, name)
-        setattr(self, name, value)
-        return value
-
     def __repr__(self) -> str:
         return f"Message(id={self.id!r}, type={self.type!r}, payload={self.payload!r})"
 
@@ -83,17 +98,6 @@ class Message:
         return all(getattr(self, name) == getattr(other, name) for name in names)
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def _read(batch: Batch, row: int, name: str) -> Any:
-    if name == "payload":
-        return batch.payloads.value(row)
-    if name == "metadata":
-        return deepcopy(dict(batch.metadata[row])) if batch.metadata[row] else {}
-    column = _COLUMNS.get(name)
-    if column is None:
-        raise AttributeError(f"`Message` has no attribute `{name}`")
-    return getattr(batch, column)[row]
 
 
 def view(batch: Batch, row: int) -> Message:

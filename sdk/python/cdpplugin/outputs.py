@@ -10,7 +10,7 @@ from typing import Any
 from cdpplugin.batch import Batch, take_column
 from cdpplugin.errors import PluginError
 from cdpplugin.message import Message
-from cdpplugin.payloads import JsonPayloads, encode_json
+from cdpplugin.payloads import JsonPayloads, Payloads, encode_json
 
 _COLUMNS = {
     "id": "ids",
@@ -71,16 +71,18 @@ class OutputCollector:
     """Gathers the messages that a function returns into columns.
 
     Payloads are encoded as they come, so that an author may go on changing an
-    object that was already returned.
+    object that was already returned. A message that passes as it came is not kept:
+    its columns are the input's.
     """
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
         self._rows: list[int] = []
-        self._messages: list[Message] = []
+        self._messages: dict[int, Message] = {}
         self._payloads: dict[int, bytes] = {}
         self._errors: dict[int, PluginError] = {}
         self._dropped: dict[str, int] = {}
+        self._own = True
 
     def add(self, row: int, message: Message) -> None:
         """Take *message* as an output of input row *row*.
@@ -94,31 +96,34 @@ class OutputCollector:
                 code="plugin.output_invalid",
                 hint="return cdpplugin.Message(...), a list of messages, or None to drop",
             )
-        changes = message.__dict__
-        if message._batch is not self._batch:
-            encoded = encode_json(message.payload)
-        elif "payload" in changes:
-            encoded = encode_json(changes["payload"])
-        else:
-            encoded = None
-        if encoded is not None:
-            self._payloads[len(self._rows)] = encoded
+        self._take(row, message)
+
+    def _take(self, row: int, message: Message) -> None:
+        index, changes = len(self._rows), message.__dict__
+        own = message._row == row and message._batch is self._batch
+        read = "payload" in changes
+        if read or not own:
+            self._payloads[index] = encode_json(message.payload)
+        if len(changes) > read or not own:
+            self._messages[index] = message
+            self._own &= own
         self._rows.append(row)
-        self._messages.append(message)
 
     def add_result(self, row: int, result: Message | Sequence[Message] | None) -> None:
         """Take whatever a function returned for input row *row*; all of it or nothing."""
-        if result is None:
-            return
         if isinstance(result, Message):
-            self.add(row, result)
-            return
+            self._take(row, result)
+        elif result is not None:
+            self._add_all(row, result)
+
+    def _add_all(self, row: int, result: Sequence[Message]) -> None:
         kept = len(self._rows)
         try:
             for message in result:
                 self.add(row, message)
         except Exception:
-            del self._rows[kept:], self._messages[kept:]
+            del self._rows[kept:]
+            self._messages = {i: m for i, m in self._messages.items() if i < kept}
             self._payloads = {i: p for i, p in self._payloads.items() if i < kept}
             raise
 
@@ -132,35 +137,34 @@ class OutputCollector:
 
     def outputs(self) -> Outputs:
         """Return everything gathered so far."""
-        parts = (OutputPart(self._columns(), self._rows),) if self._rows else ()
+        parts = (self._part(),) if self._rows else ()
         return Outputs(parts, self._errors, self._dropped)
 
-    def _columns(self) -> Batch:
-        own = all(message._batch is self._batch for message in self._messages)
-        changed = {name for message in self._messages for name in message.__dict__}
-        if own and not changed:
-            return self._kept()
+    def _part(self) -> OutputPart:
+        every = range(len(self._batch))
+        rows = every if self._rows == list(every) else self._rows
+        if not self._messages and not self._payloads:
+            return OutputPart(self._batch.take(rows), rows)
+        changed: set[str] = set().union(*map(vars, self._messages.values()))
         columns: dict[str, Any] = {}
         for name, column in _COLUMNS.items():
-            if own and name not in changed:
-                columns[column] = take_column(getattr(self._batch, column), self._rows)
-            else:
-                columns[column] = [getattr(message, name) for message in self._messages]
-        return Batch(payloads=self._payload_column(), **columns)
+            held = take_column(getattr(self._batch, column), rows)
+            differs = name in changed or not self._own
+            columns[column] = self._merged(name, held) if differs else held
+        return OutputPart(Batch(payloads=self._payload_column(rows), **columns), rows)
 
-    def _kept(self) -> Batch:
-        whole = len(self._rows) == len(self._batch)
-        if whole and all(map(int.__eq__, self._rows, range(len(self._batch)))):
-            return self._batch
-        return self._batch.take(self._rows)
+    def _merged(self, name: str, held: Sequence[Any]) -> Sequence[Any]:
+        """Return *held*, the input's values, with those of the messages that were kept."""
+        messages = self._messages
+        if len(messages) == len(held):
+            return [getattr(message, name) for message in messages.values()]
+        return [getattr(messages[i], name) if i in messages else own for i, own in enumerate(held)]
 
-    def _payload_column(self) -> Any:
+    def _payload_column(self, rows: Sequence[int]) -> Payloads:
         encoded = self._payloads
         if not encoded:
-            return self._batch.payloads.take(self._rows)
-        if len(encoded) == len(self._rows):
+            return self._batch.payloads.take(rows)
+        if len(encoded) == len(rows):
             return JsonPayloads(list(encoded.values()))
         held = self._batch.payloads.json()
-        return JsonPayloads(
-            [encoded[i] if i in encoded else held[m._row] for i, m in enumerate(self._messages)]
-        )
+        return JsonPayloads([encoded.get(i) or held[row] for i, row in enumerate(rows)])

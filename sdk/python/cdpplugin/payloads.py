@@ -8,7 +8,7 @@ others (raw XDR, Arrow) by implementing `Payloads`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, Self
 
@@ -25,12 +25,14 @@ class PayloadInvalid(PluginError):
 
 
 def _plain(value: Any) -> Any:
-    """Turn a numpy-like scalar or array into the plain Python value it stands for."""
-    for name in ("item", "tolist"):
+    """Turn a numpy, pandas, torch or Arrow scalar or array into the plain value it stands for."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    for name in ("tolist", "item", "as_py"):  # `item` of an array of one would lose the array
         if hasattr(value, name):
             try:
                 return getattr(value, name)()
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, RuntimeError):
                 continue
     raise PayloadInvalid(
         f"a value of type `{type(value).__name__}` cannot be written as JSON",
@@ -45,12 +47,15 @@ _decoder = msgspec.json.Decoder()
 def encode_json(value: Any) -> bytes:
     """Return *value* as compact UTF-8 JSON; numpy scalars are taken for what they hold.
 
+    Whole numbers of any size are exact. NaN and the infinities, for which JSON has no form,
+    become null; bytes become base64 text; sets become lists.
+
     Raises:
         PayloadInvalid: It holds something JSON has no form for.
     """
     try:
         return _encoder.encode(value)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise PayloadInvalid(
             f"the value cannot be written as JSON: {error}",
             hint="use plain numbers, strings, lists and dicts with string keys",
@@ -60,12 +65,14 @@ def encode_json(value: Any) -> bytes:
 def decode_json(text: bytes | str) -> Any:
     """Return the Python value that *text* stands for.
 
+    Whole numbers of any size are exact; one beyond the range of a float is refused.
+
     Raises:
-        PayloadInvalid: It is not JSON.
+        PayloadInvalid: It is not JSON (RFC 8259), or nested too deeply to be read.
     """
     try:
         return _decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadInvalid(f"expected JSON, got something else: {error}") from error
 
 
@@ -112,6 +119,18 @@ class Payloads(ABC):
     def value(self, row: int) -> Any:
         """Return row *row* as a Python value that the caller owns."""
         return decode_json(self.json()[row])
+
+    def wire_rows(self) -> Sequence[bytes]:
+        """Return each row's bytes in `encoding`, as they cross to another process."""
+        return self.json()
+
+    def arrow_ipc(self) -> bytes:
+        """Return all rows as one Arrow IPC stream; only a column in `arrow` has one.
+
+        Raises:
+            UnsupportedEncoding: It is held in another encoding.
+        """
+        raise UnsupportedEncoding(f"a `{self.encoding}` column is no Arrow IPC stream")
 
 
 class JsonPayloads(Payloads):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
+from math import isfinite
 
 _DURATION_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -27,12 +29,15 @@ def parse_duration_s(text: str | float) -> float:
     Raises:
         ValueError: It is not a duration, or negative.
     """
-    if isinstance(text, (int, float)) and not isinstance(text, bool):
-        seconds = float(text)
-    else:
-        seconds = _duration_words_s(str(text).strip())
-    if seconds < 0:
-        raise ValueError(f"expected a duration of 0 or more, got `{text}`")
+    try:
+        if isinstance(text, (int, float)) and not isinstance(text, bool):
+            seconds = float(text)
+        else:
+            seconds = _duration_words_s(str(text).strip())
+    except OverflowError:
+        seconds = float("inf")
+    if seconds < 0 or not isfinite(seconds):
+        raise ValueError(f"expected a finite duration of 0 or more, got `{text}`")
     return seconds
 
 
@@ -44,7 +49,7 @@ def _duration_words_s(words: str) -> float:
 
 
 def parse_size_bytes(text: str | int) -> int:
-    """Return a size in bytes; a bare number is bytes; KB is 1000 and KiB is 1024 bytes.
+    """Return a size in whole bytes; a bare number is bytes; KB is 1000 and KiB is 1024 bytes.
 
     Raises:
         ValueError: It is not a size, or negative.
@@ -53,4 +58,4 @@ def parse_size_bytes(text: str | int) -> int:
     unit = _SIZE_BYTES.get(match[2].upper()) if match else None
     if match is None or unit is None:
         raise ValueError(f"expected a size such as `100MB` or `4MiB`, got `{text}`")
-    return int(float(match[1]) * unit)
+    return int(Fraction(match[1]) * unit)

@@ -8,7 +8,7 @@ trusted or loaded; 4 a plugin failed; 130 interrupted before anything could be d
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,6 +29,13 @@ app.command("list")(components.list_components)
 app.command("explain")(components.explain)
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(lake.app, name="lake")
+_INTERRUPTED = 130
+"""What typer makes of a KeyboardInterrupt."""
+
+_Refused: type[Any] = next(
+    each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException"
+)
+"""What typer raises for arguments that do not fit; it gives the class no public name."""
 
 
 def _version(wanted: bool) -> None:
@@ -50,18 +57,40 @@ def _main(
 
 def main() -> None:
     """Run the command line; errors of the host are shown without a traceback."""
-    from cdp_pipeline.cli.report import as_host_error, print_error
-    from cdp_pipeline.errors import CdpError
+    from cdp_pipeline.cli.report import (
+        as_host_error,
+        exit_at_once,
+        internal_error,
+        print_error,
+        silence_stdout,
+        usage_error,
+    )
+    from cdp_pipeline.errors import CdpError, UsageError
     from cdpplugin.errors import PluginError
 
     try:
-        app()
+        code = app(standalone_mode=False)
+        if code == _INTERRUPTED:
+            exit_at_once()
+        sys.exit(code)
     except (CdpError, PluginError) as raised:
         error = as_host_error(raised)
-        print_error(error)
-        sys.exit(error.exit_code)
+    except _Refused as refused:
+        if type(refused).__name__ == "NoArgsIsHelpError":
+            refused.show()
+            sys.exit(refused.exit_code)
+        error = usage_error(refused)
+    except typer.Abort:
+        error = UsageError("stopped before anything was done", code="usage.aborted")
+    except BrokenPipeError:
+        silence_stdout()
+        sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(130)
+        exit_at_once()
+    except Exception as unexpected:
+        error = internal_error(unexpected)
+    print_error(error)
+    sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
+from contextlib import suppress
+from typing import Any
 
 from cdp_pipeline.errors import CdpError, UsageError
 from cdpplugin.errors import PluginError
@@ -13,6 +17,42 @@ def as_host_error(error: CdpError | PluginError) -> CdpError:
     if isinstance(error, CdpError):
         return error
     return UsageError(error.message, code=error.code, hint=error.hint)
+
+
+def usage_error(refused: Any) -> UsageError:
+    """Return what the command line says of arguments that do not fit, in our form."""
+    context = getattr(refused, "ctx", None)
+    command = context.command_path if context else "flowctl"
+    message = " ".join(refused.format_message().split()).rstrip(".").replace("'", "`")
+    message = message.replace("Value error, ", "")
+    return UsageError(message[:1].lower() + message[1:], hint=f"`{command} --help` shows its use")
+
+
+def internal_error(unexpected: Exception) -> CdpError:
+    """Return a fault of ours as the user is told; FLOWCTL_TRACEBACK=1 shows where it arose."""
+    if os.environ.get("FLOWCTL_TRACEBACK"):
+        traceback.print_exception(unexpected)
+    return CdpError(
+        f"{type(unexpected).__name__}: {unexpected}",
+        hint="this is a fault of flowctl: run it again with FLOWCTL_TRACEBACK=1 and report "
+        "what it prints",
+    )
+
+
+def silence_stdout() -> None:
+    """Point stdout to nowhere once its reader has gone, so that the exit does not complain."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def exit_at_once() -> None:
+    """End the process as an interrupted one, waiting for no thread of a plugin."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(130)
 
 
 def print_error(error: CdpError) -> None:

@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cdp_pipeline.cli.arguments import PipelineFile
+from cdp_pipeline.cli.report import exit_at_once
 
 if TYPE_CHECKING:
     from cdp_pipeline.config import PipelineConfig
     from cdp_pipeline.host.running import Running, RunResult
+
+
+_HARD_STOP_S = 2.0
+"""How long a hard stop gives plugins to close what they hold open, in seconds."""
 
 
 class LogFormat(StrEnum):
@@ -108,6 +113,8 @@ class _Run:
         self._signals += 1
         if self._signals > 1 or self._running is None:
             work.cancel()
+            # A plugin's thread that never returns would hold up a polite end for ever.
+            asyncio.get_running_loop().call_later(_HARD_STOP_S, exit_at_once)
             return
         logger(pipeline=self._config.name).info("draining; a second signal stops hard")
         self._running.pipeline.stop()

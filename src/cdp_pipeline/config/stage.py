@@ -44,7 +44,9 @@ class BatchConfig(Frozen):
         default=4 * 2**20, description="Most payload bytes in a batch, or `4MiB`."
     )
     linger: DurationS = Field(
-        default=0.1, description="Longest wait for a batch to fill, in seconds or `100ms`."
+        default=0.0,
+        description="Longest wait for a batch to fill, in seconds or `100ms`; with 0 a batch "
+        "takes what is already waiting.",
     )
 
     def over(self, base: BatchConfig) -> BatchConfig:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Self
-
-import pyarrow as pa
+from collections.abc import Sequence
+from typing import Self
 
 from cdpplugin import JsonPayloads, Payloads, Sep51Payloads, UnsupportedEncoding, encode_json
+from cdpplugin.arrow import ArrowPayloads, JsonRows, plain_json_rows
+from cdpplugin.backing import BACKINGS, Backings, Received
 from cdpplugin.metadata import Encoding
 
-JsonRows = Callable[[pa.RecordBatch], list[bytes]]
+__all__ = ["HOST_BACKINGS", "ArrowPayloads", "JsonRows", "XdrPayloads", "plain_json_rows"]
 
 
 class XdrPayloads(Payloads):
@@ -58,6 +58,9 @@ class XdrPayloads(Payloads):
     def json(self) -> Sequence[bytes]:
         return self.to("json").json()
 
+    def wire_rows(self) -> Sequence[bytes]:
+        return self.xdr
+
     def take(self, rows: Sequence[int]) -> Self:
         return self._with([self.xdr[row] for row in rows])
 
@@ -84,63 +87,21 @@ class XdrPayloads(Payloads):
         return sum(map(len, self.xdr))
 
 
-class ArrowPayloads(Payloads):
-    """The rows of an Arrow record batch, all of one message type."""
+def _xdr(received: Received) -> Payloads:
+    """Return ledgers (or other values) that came from another process.
 
-    __slots__ = ("_json", "_json_rows", "record_batch")
-
-    encoding: Encoding = "arrow"
-
-    def __init__(self, record_batch: pa.RecordBatch, json_rows: JsonRows | None = None) -> None:
-        self.record_batch = record_batch
-        self._json_rows = json_rows
-        self._json: JsonPayloads | None = None
-
-    def __len__(self) -> int:
-        return int(self.record_batch.num_rows)
-
-    def to(self, encoding: Encoding) -> Payloads:
-        if encoding == self.encoding:
-            return self
-        if encoding != "json":
-            raise UnsupportedEncoding(
-                f"typed rows have no `{encoding}` form",
-                hint="read them as json or arrow, or take the ledgers before the `rows` stage",
-            )
-        if self._json is None:
-            self._json = JsonPayloads((self._json_rows or plain_json_rows)(self.record_batch))
-        return self._json
-
-    def json(self) -> Sequence[bytes]:
-        return self.to("json").json()
-
-    def take(self, rows: Sequence[int]) -> Self:
-        return self._with(self.record_batch.take(pa.array(rows, pa.int64())))
-
-    def slice(self, start: int, stop: int) -> Self:
-        return self._with(self.record_batch.slice(start, max(0, stop - start)))
-
-    def concat(self, others: Sequence[Payloads]) -> Payloads | None:
-        batches = [self.record_batch]
-        for other in others:
-            if not isinstance(other, ArrowPayloads):
-                return None
-            if other._json_rows is not self._json_rows:
-                return None
-            batches.append(other.record_batch)
-        if any(batch.schema != self.record_batch.schema for batch in batches):
-            return None
-        return self._with(pa.concat_batches(batches))
-
-    def _with(self, record_batch: pa.RecordBatch) -> Self:
-        return type(self)(record_batch, self._json_rows)
-
-    @property
-    def size_bytes(self) -> int:
-        return int(self.record_batch.nbytes)
+    Raises:
+        UnsupportedEncoding: A batch mixes types or networks; the column is of one each.
+    """
+    kinds = set(zip(received.types, (s.network for s in received.sources), strict=True))
+    if len(kinds) > 1:
+        raise UnsupportedEncoding(
+            f"expected raw XDR of one type and network in a batch, got {len(kinds)}",
+            hint="send one batch for each message type",
+        )
+    type_name, network = next(iter(kinds), ("", ""))
+    return XdrPayloads(received.rows, network=network, type_name=type_name)
 
 
-def plain_json_rows(record_batch: pa.RecordBatch) -> list[bytes]:
-    """Return each row as a JSON object; times as RFC 3339 text, bytes as base64."""
-    rows: list[dict[str, Any]] = record_batch.to_pylist()
-    return [encode_json(row) for row in rows]
+HOST_BACKINGS: Backings = {**BACKINGS, "xdr": _xdr}
+"""How the host reads payload columns that come from a plugin's process."""

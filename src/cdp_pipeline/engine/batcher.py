@@ -26,7 +26,7 @@ class BatchLimits:
 
 
 def cut(part: Part, limits: BatchLimits) -> Iterator[Part]:
-    """Yield *part* in pieces within *limits*; rows are taken to be about equally large."""
+    """Yield *part* in pieces within *limits*, cut as if its rows were equally large at first."""
     rows = len(part.batch)
     by_bytes = max(1, limits.size_bytes * rows // max(1, part.batch.size_bytes))
     step = min(limits.rows, by_bytes)
@@ -34,7 +34,18 @@ def cut(part: Part, limits: BatchLimits) -> Iterator[Part]:
         yield part
         return
     for start in range(0, rows, step):
-        yield part.slice(start, min(start + step, rows))
+        yield from _halved(part.slice(start, min(start + step, rows)), limits.size_bytes)
+
+
+def _halved(part: Part, size_bytes: int) -> Iterator[Part]:
+    """Yield *part*, halved while a few large rows make it larger than *size_bytes*."""
+    rows = len(part.batch)
+    if rows == 1 or part.batch.size_bytes <= size_bytes:
+        yield part
+        return
+    middle = rows // 2
+    yield from _halved(part.slice(0, middle), size_bytes)
+    yield from _halved(part.slice(middle, rows), size_bytes)
 
 
 class Batcher:

@@ -81,15 +81,20 @@ class CheckpointStore:
             text = self.path.read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise self._unreadable(str(error.strerror)) from error
         try:
             return _parse(json.loads(text))
-        except (ValueError, KeyError, TypeError) as error:
-            raise StateError(
-                f"expected a checkpoint of version {VERSION}, got something else: {error}",
-                code="checkpoint.unreadable",
-                where=str(self.path),
-                hint="look at the file; `flowctl checkpoint reset FILE` starts over",
-            ) from error
+        except (ValueError, RecursionError) as error:
+            raise self._unreadable(f"expected one of version {VERSION}, got {error}") from error
+
+    def _unreadable(self, why: str) -> StateError:
+        return StateError(
+            f"the checkpoint cannot be read: {why}",
+            code="checkpoint.unreadable",
+            where=str(self.path),
+            hint="look at the file; `flowctl checkpoint reset FILE` starts over",
+        )
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Replace the stored checkpoint, durably.
@@ -124,12 +129,16 @@ class CheckpointStore:
 def replace_file(path: Path, content: bytes) -> None:
     """Replace *path* by *content* at once and durably, or leave it as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_suffix(".tmp")
-    with staged.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    staged.replace(path)
+    staged = path.with_name(path.name + ".tmp")
+    try:
+        with staged.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(staged, path)
+    except OSError:
+        staged.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
@@ -142,8 +151,17 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _parse(fields: dict[str, Any]) -> Checkpoint:
-    if fields.pop("version") != VERSION:
-        raise ValueError("unknown version")
-    token = base64.b64decode(fields.pop("token"))
-    return Checkpoint(token=token, **fields)
+def _parse(fields: Any) -> Checkpoint:
+    """Return the checkpoint that *fields* stand for.
+
+    Raises:
+        ValueError: They are not those of a checkpoint.
+    """
+    if not isinstance(fields, dict) or fields.get("version") != VERSION:
+        raise ValueError("something else")
+    kinds = {name: int if name == "position" else str for name in Checkpoint.__slots__}
+    for name, kind in kinds.items():
+        if type(fields.get(name)) is not kind:
+            raise ValueError(f"`{name}`: {fields.get(name)!r}")
+    known = {name: fields[name] for name in kinds}
+    return Checkpoint(**known | {"token": base64.b64decode(known["token"], validate=True)})

@@ -6,13 +6,16 @@ import asyncio
 import base64
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cdp_pipeline.engine.checkpoint import replace_file
 from cdp_pipeline.engine.parcel import Part
-from cdpplugin import PluginError
+from cdpplugin import PluginError, decode_json, encode_json
+
+_BEHIND_ALL = 2**63
 
 
 class DeadLetters:
@@ -48,23 +51,29 @@ class DeadLetters:
     ) -> None:
         """Append row *row* of *part* with *error*, and make it durable."""
         letter = _letter(part, row, error) | {"stage": stage, "plugin": plugin}
-        line = json.dumps(letter, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        line = encode_json(letter) + b"\n"
         async with self._lock:
             await asyncio.to_thread(self._append, line)
 
     def _append(self, line: bytes) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        with self.path.open("ab", buffering=0) as file:
+            whole = file.seek(0, os.SEEK_END)
+            try:
+                while line:
+                    line = line[file.write(line) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(whole)
+                raise
 
 
 def _position(line: bytes) -> int:
+    """Return the position of a letter; that of a torn last line lies behind every mark."""
     try:
-        return int(json.loads(line)["position"])
+        return int(json.loads(line)["position"]) if line.endswith(b"\n") else _BEHIND_ALL
     except (ValueError, KeyError, TypeError):
-        return 2**63  # a torn last line: the crash came before its mark moved on
+        return _BEHIND_ALL
 
 
 def _letter(part: Part, row: int, error: PluginError) -> dict[str, Any]:
@@ -75,9 +84,16 @@ def _letter(part: Part, row: int, error: PluginError) -> dict[str, Any]:
         "position": part.positions[row],
         "error": {"code": error.code, "message": str(error), "hint": error.hint},
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "metadata": dict(batch.metadata[row]),
+        "metadata": _metadata(batch.metadata[row]),
         **_payload(part, row),
     }
+
+
+def _metadata(metadata: Mapping[str, Any]) -> Any:
+    try:
+        return decode_json(encode_json(metadata))
+    except PluginError as error:
+        return {"unreadable": str(error)}
 
 
 def _payload(part: Part, row: int) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from cdp_pipeline.engine.checkpoint import Checkpoint, CheckpointStore
-from cdp_pipeline.errors import StateError
 
 Acknowledge = Callable[[int], Awaitable[None]]
 
@@ -32,7 +31,8 @@ class Durability:
         self._acknowledge = acknowledge
         self._positions = dict.fromkeys(consumers, -1)
         self._tokens: deque[tuple[int, bytes]] = deque()
-        self._saved = checkpoint.position
+        self._saved = self._acknowledged = checkpoint.position
+        self._saving = asyncio.Lock()
 
     @property
     def position(self) -> int:
@@ -52,23 +52,33 @@ class Durability:
     async def save(self) -> None:
         """Write the checkpoint if it has advanced, then tell the source.
 
+        One at a time: an older checkpoint must not replace a newer one.
+
         Raises:
             StateError: checkpoint.unwritable.
         """
-        position = self.position
-        if position <= self._saved:
-            return
+        async with self._saving:
+            if self.position > self._saved:
+                await self._write(self.position)
+            if self._saved > self._acknowledged:
+                await self._acknowledge(self._saved)
+                self._acknowledged = self._saved
+
+    async def _write(self, position: int) -> None:
         token = self._checkpoint.token
         while self._tokens and self._tokens[0][0] <= position:
             token = self._tokens.popleft()[1]
         self._checkpoint = self._checkpoint.advanced(position, token)
         await asyncio.to_thread(self._store.save, self._checkpoint)
         self._saved = position
-        await self._acknowledge(position)
 
     async def save_every(self, interval_s: float) -> None:
-        """Save again and again until cancelled; a full disk may have room the next time."""
+        """Save again and again until cancelled; what fails now may succeed the next time.
+
+        A full disk may have room, a source may be there again to be told. What still fails
+        at the end of the run is raised by the last `save`.
+        """
         while True:
             await asyncio.sleep(interval_s)
-            with suppress(StateError):
+            with suppress(Exception):
                 await self.save()

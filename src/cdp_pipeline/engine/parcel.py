@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, field
+from itertools import chain, pairwise
 
 from cdpplugin import Batch, Constant, JsonPayloads, concat
-from cdpplugin.batch import concat_columns, slice_column
+from cdpplugin.batch import concat_columns, slice_column, take_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +100,40 @@ class Outlet:
 
 
 def merge(parts: Iterable[Part]) -> list[Part]:
-    """Return *parts* with those of one kind put together, order kept per type and position."""
-    groups: dict[object, list[Part]] = {}
-    for part in parts:
-        groups.setdefault(_kind(part.batch), []).append(part)
-    return list(chain.from_iterable(map(_join, groups.values())))
+    """Return *parts* with those of one kind put together.
+
+    Order is kept per type and position: a part joins an earlier one only where nothing of
+    its types stands between them, and the rows of what was joined stand by position.
+    """
+    held = list(parts)
+    kinds = [_kind(part.batch) for part in held]
+    if len(set(kinds)) <= 1:
+        return _join(held)
+    groups: list[_Group] = []
+    for kind, part in zip(kinds, held, strict=True):
+        _group_for(groups, kind, part).parts.append(part)
+    return list(chain.from_iterable(_join(group.parts) for group in groups))
+
+
+@dataclass(slots=True)
+class _Group:
+    kind: object
+    types: set[str] = field(default_factory=set)
+    parts: list[Part] = field(default_factory=list)
+
+
+def _group_for(groups: list[_Group], kind: object, part: Part) -> _Group:
+    """Return the last group of *kind*, or a new one where a later group holds its types."""
+    types = part.batch.types
+    own = {types.value} if isinstance(types, Constant) else set(types)
+    for group in reversed(groups):
+        if group.kind == kind:
+            group.types |= own
+            return group
+        if not own.isdisjoint(group.types):
+            break
+    groups.append(_Group(kind, own))
+    return groups[-1]
 
 
 def _kind(batch: Batch) -> object:
@@ -115,9 +144,13 @@ def _kind(batch: Batch) -> object:
 
 
 def _join(parts: list[Part]) -> list[Part]:
-    if len(parts) == 1:
+    if len(parts) <= 1:
         return parts
     batch = concat([part.batch for part in parts])
     if batch is None:
         return parts
-    return [Part(batch, concat_columns([part.positions for part in parts]))]
+    positions = concat_columns([part.positions for part in parts])
+    if all(one.positions[-1] <= other.positions[0] for one, other in pairwise(parts)):
+        return [Part(batch, positions)]
+    order = sorted(range(len(batch)), key=positions.__getitem__)
+    return [Part(batch.take(order), take_column(positions, order))]

@@ -17,6 +17,7 @@ from cdp_pipeline.engine.sink import ConsumerStage
 from cdp_pipeline.engine.stage import ProcessorStage, StageFailed, StageSpec
 from cdp_pipeline.engine.statistics import RunStatistics, StageStatistics
 from cdpplugin import Consumer, Processor, Resume, Source
+from cdpplugin.function import as_plugin_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,8 @@ class Pipeline:
             await stage.run()
         except StageFailed as failure:
             self._fail(failure)
+        except Exception as error:
+            self._fail(StageFailed(step.spec, as_plugin_error(error), None))
         await outlet.put(None)
         await edge.discard()
 
@@ -195,8 +198,9 @@ class Pipeline:
         )
         try:
             await stage.run()
-        except StageFailed as failure:
-            self._fail(failure)
+        except Exception as error:
+            failure = error if isinstance(error, StageFailed) else None
+            self._fail(failure or StageFailed(step.spec, as_plugin_error(error), None))
             with suppress(Exception):
                 await stage.flush()
         await edge.discard()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from time import perf_counter
 
 from cdp_pipeline.engine.batcher import Batcher
 from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.engine.parcel import Edge, Parcel, Part
 from cdp_pipeline.engine.policy import delay_s
-from cdp_pipeline.engine.stage import StageFailed, StageSpec
+from cdp_pipeline.engine.stage import StageFailed, StageSpec, set_aside
 from cdp_pipeline.engine.statistics import StageStatistics
 from cdpplugin import Batch, Constant, Consumer, Delivery, Drop, Fatal, PluginError, Retry
 from cdpplugin.function import as_plugin_error
@@ -62,10 +63,11 @@ class ConsumerStage:
             async for parcel in Batcher(self._edge, self._spec.limits).parcels():
                 async with self._busy:
                     await self._take(parcel)
+            async with self._busy:  # an idle flush that is under way ends first
+                flusher.cancel()
+                await self.flush()
         finally:
             flusher.cancel()
-        async with self._busy:
-            await self.flush()
 
     async def flush(self) -> None:
         """Make everything taken so far durable, as far as the consumer can."""
@@ -77,8 +79,10 @@ class ConsumerStage:
         while True:
             await asyncio.sleep(self._flush_after_s)
             if seen == self._taken_through > self._durable_through:
+                # An error that stays meets the next delivery, or the flush at the end.
                 async with self._busy:
-                    await self.flush()
+                    with suppress(PluginError):
+                        await self.flush()
             seen = self._taken_through
 
     async def _take(self, parcel: Parcel) -> None:
@@ -96,7 +100,8 @@ class ConsumerStage:
             rows = len(delivery.batch)
             policy = self._spec.on_error
             action = policy.then if policy.action == "retry" else policy.action
-            if isinstance(error, Fatal) or action == "fail" or rows == 0:
+            fails = action == "fail" and not isinstance(error, Drop)
+            if isinstance(error, Fatal) or fails or rows == 0:
                 position = delivery.positions[0] if rows else delivery.completed_through
                 raise StageFailed(self._spec, error, position) from error
             await self._settle(delivery, error, action)
@@ -113,9 +118,7 @@ class ConsumerStage:
             self._statistics.count_drops(f"error: {error.code}")
         else:
             part = Part(delivery.batch, delivery.positions)
-            await self._dead_letters.write(
-                part, 0, error, stage=self._spec.name, plugin=self._spec.plugin
-            )
+            await set_aside(self._dead_letters, self._spec, part, 0, error)
             self._statistics.dead_lettered += 1
         await self._deliver(Delivery(Batch.empty(), (), delivery.completed_through))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from time import perf_counter
 
 from cdp_pipeline.engine.batcher import Batcher, BatchLimits
 from cdp_pipeline.engine.dead_letters import DeadLetters
-from cdp_pipeline.engine.identity import with_ids
+from cdp_pipeline.engine.identity import Rows, with_ids
 from cdp_pipeline.engine.parcel import Edge, Outlet, Parcel, Part
 from cdp_pipeline.engine.policy import ErrorPolicy, delay_s
 from cdp_pipeline.engine.statistics import StageStatistics
@@ -39,13 +40,21 @@ class StageSpec:
 
 
 class StageFailed(Exception):
-    """A stage gave up; carries what the user is told."""
+    """A stage gave up; carries what the user is told.
+
+    Attributes:
+        spec: The stage.
+        error: Why.
+        position: Where, if it was one row.
+        before: What of the parcel came before that position, and is good.
+    """
 
     def __init__(self, spec: StageSpec, error: PluginError, position: int | None) -> None:
         super().__init__(str(error))
         self.spec = spec
         self.error = error
         self.position = position
+        self.before: Parcel | None = None
 
 
 class ProcessorStage:
@@ -89,10 +98,12 @@ class ProcessorStage:
     async def _dispatch(
         self, started: asyncio.Queue[asyncio.Task[Parcel] | None], slots: asyncio.Semaphore
     ) -> None:
-        async for parcel in Batcher(self._edge, self._spec.limits).parcels():
-            await slots.acquire()
-            await started.put(asyncio.create_task(self._work(parcel)))
-        await started.put(None)
+        try:
+            async for parcel in Batcher(self._edge, self._spec.limits).parcels():
+                await slots.acquire()
+                await started.put(asyncio.create_task(self._work(parcel)))
+        finally:
+            await started.put(None)  # the queue has no bound: this never waits
 
     async def _emit(
         self, started: asyncio.Queue[asyncio.Task[Parcel] | None], slots: asyncio.Semaphore
@@ -100,31 +111,48 @@ class ProcessorStage:
         while (task := await started.get()) is not None:
             try:
                 parcel = await task
+            except StageFailed as failure:
+                if failure.before is not None:
+                    await self._put(failure.before)
+                raise
             finally:
                 slots.release()
-            self._statistics.rows_out += parcel.rows
-            await self._outlet.put(parcel)
+            await self._put(parcel)
+
+    async def _put(self, parcel: Parcel) -> None:
+        self._statistics.rows_out += parcel.rows
+        await self._outlet.put(parcel)
 
     async def _work(self, parcel: Parcel) -> Parcel:
-        parts: list[Part] = []
-        for part in parcel.parts:
+        """Return the outputs of *parcel*; a failure carries those of the positions before it."""
+        done: list[Part] = []
+        failure: StageFailed | None = None
+        for whole in parcel.parts:
+            part = _before(whole, failure)
+            if not len(part.batch):
+                continue
             self._statistics.rows_in += len(part.batch)
-            parts += await self._resolve(part)
-        return Parcel(parts, parcel.completed_through)
+            try:
+                await self._resolve(part, done)
+            except StageFailed as error:
+                failure = error
+        if failure is None:
+            return Parcel(done, parcel.completed_through)
+        failure.before = _parcel_before(done, failure, parcel.completed_through)
+        raise failure
 
-    async def _resolve(self, part: Part) -> list[Part]:
-        """Return the outputs of *part*, every failed row settled by the policy."""
+    async def _resolve(self, part: Part, done: list[Part]) -> None:
+        """Add the outputs of *part* to *done*, every failed row settled by the policy."""
         outputs = await self._call_until_answered(part)
         if not outputs.errors:
-            return list(self._parts(part, outputs.parts))
-        settled: list[Part] = []
+            done += self._parts(part, outputs.parts)
+            return
         next_row = 0
         for row in sorted(outputs.errors):
-            settled += self._parts(part, _within(outputs.parts, next_row, row))
-            settled += await self._settle(part, row, outputs.errors[row])
+            done += self._parts(part, _within(outputs.parts, next_row, row))
+            done += await self._settle(part, row, outputs.errors[row])
             next_row = row + 1
-        settled += self._parts(part, _within(outputs.parts, next_row, len(part.batch)))
-        return settled
+        done += self._parts(part, _within(outputs.parts, next_row, len(part.batch)))
 
     async def _call_until_answered(self, part: Part) -> Outputs:
         """Call the plugin; a whole batch that asks for a retry is repeated as a whole."""
@@ -187,9 +215,7 @@ class ProcessorStage:
         if action == "drop":
             self._statistics.count_drops(f"error: {error.code}")
         elif action == "dead_letter":
-            await self._dead_letters.write(
-                part, row, error, stage=self._spec.name, plugin=self._spec.plugin
-            )
+            await set_aside(self._dead_letters, self._spec, part, row, error)
             self._statistics.dead_lettered += 1
         else:
             raise StageFailed(self._spec, error, part.positions[row]) from error
@@ -201,12 +227,49 @@ class ProcessorStage:
 
     def _parts(self, part: Part, outputs: Iterable[OutputPart]) -> Iterator[Part]:
         """Give *outputs* the positions and ids that derive from *part*'s rows."""
+        earlier: list[Rows] = []
         for output in outputs:
             if not len(output.batch):
                 continue
-            batch = with_ids(output.batch, output.rows, part.batch, self._spec.name)
+            batch = with_ids(output.batch, output.rows, part.batch, self._spec.name, earlier)
+            earlier.append((output.batch.types, output.rows))
             whole = output.rows == range(len(part.batch))
             yield Part(batch, part.positions if whole else take_column(part.positions, output.rows))
+
+
+async def set_aside(
+    letters: DeadLetters, spec: StageSpec, part: Part, row: int, error: PluginError
+) -> None:
+    """Write row *row* of *part* to the dead letters.
+
+    Raises:
+        StageFailed: dead_letter.unwritable; the row is lost to nobody, the stage stops.
+    """
+    try:
+        await letters.write(part, row, error, stage=spec.name, plugin=spec.plugin)
+    except OSError as refused:
+        unwritable = PluginError(
+            f"the dead letter of `{error}` cannot be written to `{letters.path}`: "
+            f"{refused.strerror}",
+            code="dead_letter.unwritable",
+            hint="make room, or set `dead_letter.path` to a file that can be written",
+        )
+        raise StageFailed(spec, unwritable, part.positions[row]) from refused
+
+
+def _before(part: Part, failure: StageFailed | None) -> Part:
+    """Return the rows of *part* before the position of *failure*; all where there is none."""
+    if failure is None or failure.position is None:
+        return part
+    return part.slice(0, bisect_left(part.positions, failure.position))
+
+
+def _parcel_before(done: Iterable[Part], failure: StageFailed, mark: int) -> Parcel | None:
+    """Return what is whole before *failure*: earlier rows, and a mark that promises no more."""
+    if failure.position is None:
+        return None
+    parts = [part for part in (_before(each, failure) for each in done) if len(part.batch)]
+    return Parcel(parts, min(mark, failure.position - 1))
 
 
 def _within(parts: Iterable[OutputPart], start: int, stop: int) -> list[OutputPart]:

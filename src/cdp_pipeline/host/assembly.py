@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from cdp_pipeline.config.pipeline import PipelineConfig
@@ -9,12 +10,13 @@ from cdp_pipeline.config.stage import ErrorPolicy as PolicyConfig
 from cdp_pipeline.config.stage import StageConfig
 from cdp_pipeline.engine.batcher import BatchLimits
 from cdp_pipeline.engine.pipeline import ConsumerStep, ProcessorStep, Step
-from cdp_pipeline.engine.policy import ErrorPolicy
+from cdp_pipeline.engine.policy import ErrorPolicy, delay_s
 from cdp_pipeline.engine.stage import StageSpec
 from cdp_pipeline.errors import CdpError, ConfigError, PluginFault
-from cdp_pipeline.host.components import Component
+from cdp_pipeline.host.components import Component, wrong_kind
+from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes import native
-from cdpplugin import ConfigInvalid, Context, PluginError, PluginMetadata
+from cdpplugin import ConfigInvalid, Context, PluginError, PluginMetadata, Retry
 from cdpplugin.function import as_plugin_error
 
 _CONSUMER_LIMITS = BatchLimits(rows=10_000, size_bytes=64 << 20)
@@ -25,43 +27,64 @@ async def configured(component: Component) -> Any:
     """Return a new, configured handle of *component*.
 
     Raises:
-        ConfigError: The plugin refuses its configuration.
+        ConfigError: The plugin refuses its configuration, or is of the wrong kind.
         CdpError: It cannot be loaded.
     """
     workers = component.stage.workers if isinstance(component.stage, StageConfig) else 1
-    handle = native.handle(component.create(), workers=workers)
+    try:
+        handle = native.handle(component.create(), workers=workers)
+    except CdpError as error:
+        error.where = error.where or component.where
+        raise
+    kind = handle.metadata().type
+    if isinstance(component.stage, StageConfig) == (kind == "source"):
+        raise wrong_kind(component, kind)
     try:
         await handle.configure(component.config)
     except ConfigInvalid as error:
-        raise ConfigError(
-            component.secrets.masked(f"`{component.name}`: {error}"),
-            code=error.code,
-            where=component.where,
-            hint=error.hint,
-        ) from error
+        raise _refused(component, error) from error
     except Exception as error:
         raise fault(component, as_plugin_error(error), "configure") from error
     return handle
 
 
-async def start(component: Component, handle: native.NativePlugin, context: Context) -> None:
-    """Start *handle*.
+async def start(
+    component: Component, handle: native.NativePlugin, context: Context, policy: ErrorPolicy
+) -> None:
+    """Start *handle*; a plugin that asks for a retry is started again, as *policy* says.
 
     Raises:
         PluginFault: It does not start.
         ConfigError: It finds only now that its configuration cannot be used.
     """
-    try:
-        await handle.start(context)
-    except ConfigInvalid as error:
-        raise ConfigError(
-            component.secrets.masked(f"`{component.name}`: {error}"),
-            code=error.code,
-            where=component.where,
-            hint=error.hint,
-        ) from error
-    except Exception as error:
-        raise fault(component, as_plugin_error(error), "start") from error
+    attempt = 0
+    while True:
+        try:
+            return await handle.start(context)
+        except ConfigInvalid as error:
+            raise _refused(component, error) from error
+        except Exception as caught:
+            attempt += 1
+            failure = as_plugin_error(caught)
+            if not isinstance(failure, Retry) or attempt > policy.attempts:
+                raise fault(component, failure, "start") from caught
+        wait_s = delay_s(policy, attempt, failure.after_s)
+        logger(stage=component.name, plugin=component.reference).warning(
+            "start failed, trying again",
+            error=component.secrets.masked(str(failure)),
+            code=failure.code,
+            wait_s=round(wait_s, 2),
+        )
+        await asyncio.sleep(wait_s)
+
+
+def _refused(component: Component, error: ConfigInvalid) -> ConfigError:
+    return ConfigError(
+        component.secrets.masked(f"`{component.name}`: {error}"),
+        code=error.code,
+        where=component.where,
+        hint=error.hint,
+    )
 
 
 def fault(component: Component, error: PluginError, doing: str) -> CdpError:

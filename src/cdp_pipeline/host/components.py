@@ -50,6 +50,18 @@ class Component:
         return self.metadata.reference if self.metadata else self.name
 
 
+def wrong_kind(component: Component, got: str) -> ConfigError:
+    """Return the error for a source among the stages, or anything else in its place."""
+    is_stage = isinstance(component.stage, StageConfig)
+    expected = "a processor or consumer" if is_stage else "a source"
+    return ConfigError(
+        f"expected {expected}, got the {got} `{component.stage.component}`",
+        code="component.wrong_kind",
+        where=component.where,
+        hint="`flowctl list` shows what each component is",
+    )
+
+
 class Resolver:
     """Resolves the components of one pipeline file."""
 

@@ -143,7 +143,8 @@ async def _started(
         for component, handle in zip(components, handles, strict=True):
             begun.append((component, handle))
             context = Context(config.name, component.name, stream.network, dict(schemas))
-            await assembly.start(component, handle, context)
+            policy = assembly.stage_spec(component, config, handle.metadata()).on_error
+            await assembly.start(component, handle, context, policy)
             if isinstance(handle, native.NativeSource):
                 stream = await handle.describe()
             schemas.update(handle.metadata().output_schema)

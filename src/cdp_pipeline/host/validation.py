@@ -9,7 +9,7 @@ from cdp_pipeline.config.faults import faults_of, in_file_order
 from cdp_pipeline.config.pipeline import PipelineConfig
 from cdp_pipeline.errors import CdpError, ConfigError
 from cdp_pipeline.host.catalog import Catalog
-from cdp_pipeline.host.components import Component, Resolver
+from cdp_pipeline.host.components import Component, Resolver, wrong_kind
 
 ANY = frozenset({"*"})
 
@@ -65,21 +65,12 @@ def _note(report: Report, error: CdpError) -> None:
 def _check_kinds(report: Report) -> None:
     """A source stands at the start and nowhere else."""
     if report.source and (metadata := report.source.metadata) and metadata.type != "source":
-        report.faults.append(_wrong_kind(report.source, "a source", metadata.type))
+        report.faults.append(wrong_kind(report.source, metadata.type))
     for stage in report.stages:
         if stage.metadata is None:
             report.unchecked.append(f"`{stage.name}`: its kind, configuration and types")
         elif stage.metadata.type == "source":
-            report.faults.append(_wrong_kind(stage, "a processor or consumer", "source"))
-
-
-def _wrong_kind(component: Component, expected: str, got: str) -> ConfigError:
-    return ConfigError(
-        f"expected {expected}, got the {got} `{component.stage.component}`",
-        code="component.wrong_kind",
-        where=component.where,
-        hint="`flowctl list` shows what each component is",
-    )
+            report.faults.append(wrong_kind(stage, "source"))
 
 
 def _check_types(report: Report) -> None:

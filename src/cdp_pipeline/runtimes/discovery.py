@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import inspect
 import itertools
@@ -16,6 +17,7 @@ from cdp_pipeline.errors import ArtifactError, ConfigError
 from cdpplugin import Plugin
 
 GROUP = "cdp.plugins"
+_PREFIX = "cdp_native_"
 _serial = itertools.count(1)
 
 
@@ -48,14 +50,15 @@ def load_installed(point: EntryPoint) -> Plugin:
         return _instance(point.load(), point.value)
     except ArtifactError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _load_failed(point.value, error) from error
 
 
 def load_file(reference: str) -> Plugin:
     """Return a new plugin object from a Python file, `FILE.py` or `FILE.py:NAME`.
 
-    Each call runs the file anew, so that two stages never share an object.
+    Each call runs the file anew, and the modules beside it that it imports, so that two
+    stages never share an object. Modules beside it must be imported while the file is run.
 
     Raises:
         ArtifactError: plugin.not_found, plugin.load_failed or plugin.ambiguous.
@@ -70,24 +73,47 @@ def load_file(reference: str) -> Plugin:
         )
     try:
         module = _run(path)
-    except Exception as error:
+        return _named(module, path, name) if name else _only(module, path)
+    except ArtifactError:
+        raise
+    except (Exception, SystemExit) as error:
         raise _load_failed(str(path), error) from error
-    return _named(module, path, name) if name else _only(module, path)
 
 
 def _run(path: Path) -> ModuleType:
-    module_name = f"cdp_native_{path.stem}_{next(_serial)}"
+    module_name = f"{_PREFIX}{path.stem}_{next(_serial)}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    folder = str(path.parent.resolve())
+    known = set(sys.modules)
     sys.modules[module_name] = module
-    sys.path.insert(0, str(path.parent))
+    sys.path.insert(0, folder)
+    importlib.invalidate_caches()
     try:
         spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
     finally:
-        sys.path.remove(str(path.parent))
+        sys.path.remove(folder)
+        for name in _beside(folder, set(sys.modules) - known):
+            del sys.modules[name]
     return module
+
+
+def _beside(folder: str, names: set[str]) -> list[str]:
+    """Return those of the modules *names* that stand in *folder*: another file's are its own."""
+    roots = set()
+    for name in names:
+        file = getattr(sys.modules[name], "__file__", None)
+        if "." not in name and file and not name.startswith(_PREFIX):
+            path = Path(file).resolve()
+            home = path.parent.parent if path.name == "__init__.py" else path.parent
+            if str(home) == folder:
+                roots.add(name)
+    return [name for name in names if name.partition(".")[0] in roots]
 
 
 def _named(module: ModuleType, path: Path, name: str) -> Plugin:
@@ -139,7 +165,7 @@ def _instance(member: Any, where: str) -> Plugin:
     return plugin
 
 
-def _load_failed(where: str, error: Exception) -> ArtifactError:
+def _load_failed(where: str, error: BaseException) -> ArtifactError:
     return ArtifactError(
         f"`{where}` cannot be loaded: {type(error).__name__}: {error}",
         code="plugin.load_failed",

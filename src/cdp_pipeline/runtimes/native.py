@@ -10,8 +10,10 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
+from cdp_pipeline.errors import ArtifactError
 from cdpplugin import (
     Batch,
     Context,
@@ -30,6 +32,9 @@ from cdpplugin import (
     SourceDescription,
 )
 from cdpplugin.function import as_outputs, as_plugin_error
+
+_CLOSE_WAIT_S = 5.0
+_END: Any = object()
 
 
 class NativePlugin:
@@ -65,11 +70,22 @@ class NativePlugin:
         return status
 
     async def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
-        if inspect.iscoroutinefunction(method):
-            return await method(*arguments)
-        loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(self._threads, method, *arguments)
-        return await answer if inspect.isawaitable(answer) else answer
+        try:
+            if inspect.iscoroutinefunction(method):
+                return await method(*arguments)
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(self._threads, _called, method, *arguments)
+            return await answer if inspect.isawaitable(answer) else answer
+        except SystemExit as error:
+            raise _exit_refused(error) from error
+
+
+def _called(method: Callable[..., Any], *arguments: Any) -> Any:
+    """Call *method*; a `StopIteration`, which no future can carry, becomes an error."""
+    try:
+        return method(*arguments)
+    except StopIteration as error:
+        raise RuntimeError("a StopIteration left the plugin") from error
 
 
 class NativeProcessor(NativePlugin):
@@ -127,14 +143,38 @@ class NativeSource(NativePlugin):
         stream = self._plugin.read(after)
         if hasattr(stream, "__aiter__"):
             try:
-                async for source_batch in stream:
-                    yield source_batch
+                async for found in stream:
+                    yield _source_batch(found)
+            except SystemExit as error:
+                raise _exit_refused(error) from error
             finally:
-                await stream.aclose()
+                if hasattr(stream, "aclose"):
+                    await stream.aclose()
             return
         iterator: Iterator[SourceBatch] = iter(stream)
-        while (found := await self._call(next, iterator, None)) is not None:
-            yield found
+        try:
+            while (found := await self._call(next, iterator, _END)) is not _END:
+                yield _source_batch(found)
+        finally:
+            await self._close(iterator)
+
+    async def _close(self, iterator: Iterator[SourceBatch]) -> None:
+        """Close a generator on its thread, behind a `next` that may still run there."""
+        if not hasattr(iterator, "close"):
+            return
+        with suppress(RuntimeError):  # the threads are shut down: nothing runs any more
+            closing = self._threads.submit(iterator.close)
+            await asyncio.wait([asyncio.wrap_future(closing)], timeout=_CLOSE_WAIT_S)
+
+
+def _source_batch(found: Any) -> SourceBatch:
+    if isinstance(found, SourceBatch):
+        return found
+    raise PluginError(
+        f"expected the source to yield a SourceBatch, got `{type(found).__name__}`",
+        code="plugin.output_invalid",
+        hint="yield cdpplugin.SourceBatch(batch, positions)",
+    )
 
 
 class NativeConsumer(NativePlugin):
@@ -172,6 +212,46 @@ HANDLES = {"source": NativeSource, "processor": NativeProcessor, "consumer": Nat
 
 
 def handle(plugin: Plugin, *, workers: int = 1) -> NativeSource | NativeProcessor | NativeConsumer:
-    """Return *plugin* behind the asynchronous contract; *workers* calls may run at once."""
-    kind = plugin.metadata().type
+    """Return *plugin* behind the asynchronous contract; *workers* calls may run at once.
+
+    Raises:
+        ArtifactError: plugin.metadata_invalid; it does not say what it is.
+    """
+    kind = described(plugin).type
     return HANDLES[kind](plugin, workers=workers)  # type: ignore[return-value]
+
+
+def described(plugin: Plugin) -> PluginMetadata:
+    """Return the metadata of *plugin*.
+
+    Raises:
+        ArtifactError: plugin.metadata_invalid; it raises, or gives something else.
+    """
+    name = type(plugin).__name__
+    hint = "return a cdpplugin.PluginMetadata whose type is source, processor or consumer"
+    try:
+        metadata = plugin.metadata()
+    except (Exception, SystemExit) as error:
+        raise ArtifactError(
+            f"`{name}.metadata` raised {type(error).__name__}: {error}",
+            code="plugin.metadata_invalid",
+            hint=hint,
+        ) from error
+    kind = getattr(metadata, "type", None)
+    if not isinstance(metadata, PluginMetadata) or kind not in HANDLES:
+        got = f"type `{kind}`" if kind else f"`{type(metadata).__name__}`"
+        raise ArtifactError(
+            f"`{name}.metadata` gives {got}, expected the metadata of a plugin",
+            code="plugin.metadata_invalid",
+            hint=hint,
+        )
+    return metadata
+
+
+def _exit_refused(error: SystemExit) -> PluginError:
+    """A plugin in our own process does not end it: that would skip everybody's shutdown."""
+    return PluginError(
+        f"the plugin called `sys.exit({error.code})`",
+        code="plugin.exit_called",
+        hint="raise cdpplugin.Fatal to stop the pipeline",
+    )

@@ -11,18 +11,16 @@ Errors
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from cdpplugin import Fatal, Resume
 
+from ..stellar.ledger_token import known_ledger
 from .ledger_frames import LedgerFrames, LedgerStreamInvalid
 
 if TYPE_CHECKING:
     from ..stellar.lake.chain import LedgerChain
     from ..stellar.lake.ledger import RawLedger
-
-_TOKEN = struct.Struct(">q32s")
 
 
 class LedgerStreamGap(Fatal):
@@ -35,11 +33,6 @@ class LedgerStreamEnded(Fatal):
     """The stream ended, between two ledgers, before the last ledger that was asked for."""
 
     code = "ledger_stream.ended_early"
-
-
-def token_of(ledger: RawLedger) -> bytes:
-    """Return a token that names *ledger*: its sequence and hash."""
-    return _TOKEN.pack(ledger.sequence, ledger.hash)
 
 
 class LedgerGate:
@@ -64,9 +57,7 @@ class LedgerGate:
         self._first = max(start or 0, after.position + 1 if after else 0) or None
         self._end = end
         self._chain: LedgerChain | None = None
-        self._known: tuple[int, bytes] | None = None
-        if after is not None and len(after.token) == _TOKEN.size:
-            self._known = _TOKEN.unpack(after.token)
+        self._known = known_ledger(after)
 
     def take(self, *, eager: bool) -> RawLedger | None:
         """Return the next ledger of the stream, checked, or None where it has not come yet.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
@@ -16,6 +17,7 @@ from cdpplugin import (
     ConfigInvalid,
     Context,
     Fatal,
+    PluginError,
     PluginMetadata,
     Resume,
     SourceBatch,
@@ -24,9 +26,10 @@ from cdpplugin import (
 )
 
 from ..settings import Settings, SizeBytes, settings_of
+from ..stellar.ledger_token import token_of
 from .byte_stream import STDIN, ByteStream
 from .ledger_frames import Framing, LedgerFrames
-from .ledger_gate import LedgerGate, token_of
+from .ledger_gate import LedgerGate
 
 if TYPE_CHECKING:
     from ..stellar.lake.ledger import RawLedger
@@ -92,6 +95,15 @@ class LedgerStreamUnreadable(Fatal):
     """The path cannot be opened or read."""
 
     code = "ledger_stream.unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Ledgers that were cut at once, and what follows: more of them, or an error."""
+
+    ledgers: list[RawLedger]
+    more: bool = False
+    error: PluginError | None = None
 
 
 class LedgerStream(Base):
@@ -163,9 +175,12 @@ class LedgerStream(Base):
                 while more:
                     # Cutting and hashing take a while on large ledgers: not on the event loop.
                     eager = not chunk or not stream.ready
-                    ledgers, more = await asyncio.to_thread(self._cut, gate, eager)
-                    if ledgers:
-                        yield self._source_batch(ledgers)
+                    cut = await asyncio.to_thread(self._cut, gate, eager)
+                    if cut.ledgers:
+                        yield self._source_batch(cut.ledgers)
+                    if cut.error is not None:
+                        raise cut.error
+                    more = cut.more
                 if not chunk:
                     frames.finish()
                     gate.finish()
@@ -173,22 +188,25 @@ class LedgerStream(Base):
         finally:
             await stream.close()
 
-    def _cut(self, gate: LedgerGate, eager: bool) -> tuple[list[RawLedger], bool]:
-        """Return whole ledgers up to a batch, and whether there may be more of them."""
+    def _cut(self, gate: LedgerGate, eager: bool) -> _Cut:
+        """Return the whole ledgers that have come, up to a batch."""
         ledgers: list[RawLedger] = []
         size_bytes = 0
         while not gate.closed:
             if len(ledgers) >= self._settings.batch_ledgers:
-                return ledgers, True
+                return _Cut(ledgers, more=True)
             if size_bytes >= self._settings.batch_bytes:
-                return ledgers, True
-            ledger = gate.take(eager=eager)
+                return _Cut(ledgers, more=True)
+            try:
+                ledger = gate.take(eager=eager)
+            except PluginError as error:
+                return _Cut(ledgers, error=error)
             if ledger is None:
                 break
             if gate.passes(ledger):
                 ledgers.append(ledger)
                 size_bytes += len(ledger.xdr)
-        return ledgers, False
+        return _Cut(ledgers)
 
     async def _chunk(self, stream: ByteStream) -> bytes:
         try:
@@ -210,4 +228,4 @@ class LedgerStream(Base):
             self._known_network,
             SourceInfo("stdin", self._known_network.passphrase, place),
         )
-        return SourceBatch(batch, sequences, token=token_of(ledgers[-1]))
+        return SourceBatch(batch, sequences, token=token_of(ledgers[-1].sequence, ledgers[-1].hash))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from cdp_pipeline.connectors.settings import DurationS, Settings, SizeBytes, settings_of
+from cdp_pipeline.connectors.stellar.ledger_token import known_ledger, token_of
 from cdpplugin import (
     Base,
     Batch,
@@ -215,9 +216,8 @@ class Galexie(Base):
             verify=settings.verify,
             verify_contents=settings.verify and settings.verify_contents,
         )
-        previous = after.token if after is not None and len(after.token) == _HASH_BYTES else None
         ledgers = read_ledgers(
-            self._lake, first, self._last, options=options, previous_hash=previous
+            self._lake, first, self._last, options=options, previous_hash=_hash_before(first, after)
         )
         try:
             async for read in ledgers:
@@ -232,7 +232,8 @@ class Galexie(Base):
             self._network,
             SourceInfo("galexie", self._network.passphrase, self._lake.address),
         )
-        token = ledgers[-1].hash if ledgers else b""
+        last = ledgers[-1] if ledgers else None
+        token = token_of(last.sequence, last.hash) if last else b""
         return SourceBatch(batch, [ledger.sequence for ledger in ledgers], token=token)
 
     async def health(self) -> HealthStatus:
@@ -241,7 +242,10 @@ class Galexie(Base):
         return HealthStatus("degraded", notes[0]) if notes else HealthStatus()
 
 
-_HASH_BYTES = 32
+def _hash_before(first: int, after: Resume | None) -> bytes | None:
+    """Return the hash of ledger *first* - 1, where the token tells it."""
+    known = known_ledger(after)
+    return known[1] if known is not None and known[0] == first - 1 else None
 
 
 def ledger_batch(

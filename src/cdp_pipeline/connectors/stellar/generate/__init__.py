@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .lake_writer import LakeSummary, write_lake
 from .ledgers import GeneratedLedger, generate_ledgers
-from .spec import LakeSpec, LakeSpecInvalid, LakeOccupied
+from .spec import LakeOccupied, LakeSpec, LakeSpecInvalid
 
 __all__ = [
     "GeneratedLedger",

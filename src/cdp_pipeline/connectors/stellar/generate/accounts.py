@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from stellar_sdk import Keypair, xdr
 
@@ -20,6 +21,9 @@ from .packing import (
     u64,
 )
 from .values import account_address
+
+if TYPE_CHECKING:
+    from .entries import Note
 
 LARGEST_LIMIT = 0x7FFFFFFFFFFFFFFF
 AUTHORIZED = xdr.TrustLineFlags.AUTHORIZED_FLAG.value
@@ -117,7 +121,7 @@ class Account:
 
     Attributes:
         lines: Trust lines by packed `TrustLineAsset`.
-        notes: Names of the data entries, each with its value.
+        notes: Data entries by name.
         signers: Packed `Signer`s, sorted by key as the ledger keeps them.
         sponsoring: How many reserves of others this account pays.
     """
@@ -137,7 +141,7 @@ class Account:
     sequence_time: int = 0
     last_modified: int = 1
     lines: dict[bytes, TrustLine] = field(default_factory=dict)
-    notes: dict[bytes, bytes] = field(default_factory=dict)
+    notes: dict[bytes, Note] = field(default_factory=dict)
     account_id: bytes = b""
     address: bytes = b""
 

@@ -1,4 +1,4 @@
-"""Packs the other ledger entries of the generated network: offers, data, balances, pools, contracts.
+"""Packs the other ledger entries of the generated network: offers, data, pools, contracts.
 
 Each has `key` (the packed `LedgerKey`), `pack` (the packed `LedgerEntry`) and `last_modified`.
 """

@@ -6,26 +6,27 @@ in an account, a claimable balance or the fee pool: their sum is always `TOTAL_C
 
 from __future__ import annotations
 
-from collections import deque
+from stellar_sdk import xdr
 
-from stellar_sdk import Network
-
+from ..networks import network_of_passphrase
 from .accounts import AUTHORIZED, CLAWBACK_ENABLED, Account, SigningKey, TrustLine
 from .assets import Asset, issued_asset, native_asset
-from .entries import ClaimableBalance, ContractData, LiquidityPool, TimeToLive
+from .entries import ClaimableBalance, LiquidityPool
 from .market import OrderBook
-from .packing import tag, u32
+from .packing import tag
 from .spec import LakeSpec
+from .vault import Vault
 
 TOTAL_COINS = 10**18
 """Stroops of the native asset that a new network starts with: 100 billion lumens."""
 
 _TRADERS = 48
 _POOL_HOLDERS = 8
+_RATES = (800, 900, 5000)
 _TRADER_STROOPS = 10**13
 _VISITOR_SEQUENCE_SHIFT = 32
 _AUTH_REQUIRED_REVOCABLE_CLAWBACK = 0b1011
-_POOL_SHARE = u32(3)
+POOL_SHARE = tag(xdr.AssetType.ASSET_TYPE_POOL_SHARE)
 
 
 class World:
@@ -44,7 +45,7 @@ class World:
         self._seed = spec.seed
         self._ledger = spec.first_ledger
         self.passphrase = spec.network_passphrase
-        self.network_id = Network(self.passphrase).network_id()
+        self.network_id = network_of_passphrase(self.passphrase).network_id
         self.protocol = spec.protocol
         self.fee_pool = 0
         self.last_id = 0
@@ -58,10 +59,11 @@ class World:
         self.points = self._issue("POINTS")
         self.regulated = self._issue("CARBON", _AUTH_REQUIRED_REVOCABLE_CLAWBACK)
         self._trust_traded_assets()
-        self.books = [OrderBook(asset, rate) for asset, rate in zip(self.traded, (800, 900, 5000))]
+        rates = zip(self.traded, _RATES, strict=True)
+        self.books = [OrderBook(asset, rate) for asset, rate in rates]
         self.claimable: list[ClaimableBalance] = []
         self.pool = self._open_pool()
-        self.contract = _Contract(self, spec.seed)
+        self.vault = Vault(self.network_id, self.root.key_pair.public, self.traded[0].contract_id)
         self._balance_the_root()
 
     @property
@@ -111,7 +113,7 @@ class World:
         """Let an account trust an asset; a pool-share line counts as two sub-entries."""
         line = TrustLine(account.account_id, packed)
         account.lines[packed] = line
-        account.sub_entries += 2 if packed[:4] == _POOL_SHARE else 1
+        account.sub_entries += 2 if packed[:4] == POOL_SHARE else 1
         return line
 
     def _open_pool(self) -> LiquidityPool:
@@ -119,12 +121,10 @@ class World:
         shares = _POOL_HOLDERS * 10**12
         pool = LiquidityPool(asset_a, asset_b, shares, shares, shares, _POOL_HOLDERS)
         for trader in self.traders[:_POOL_HOLDERS]:
-            self.add_line(trader, _POOL_SHARE + pool.pool_id).balance = 10**12
+            self.add_line(trader, POOL_SHARE + pool.pool_id).balance = 10**12
             for asset in (asset_a, asset_b):
                 trader.lines[asset.packed].pool_uses = 1
         return pool
 
     def _balance_the_root(self) -> None:
         self.root.balance = TOTAL_COINS - self.native_total()
-
-

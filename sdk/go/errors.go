@@ -1,0 +1,171 @@
+package cdpplugin
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	pb "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/gen/plugin/v1"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// Codes of the errors that this SDK itself gives.
+const (
+	CodeFailed              = "plugin.failed"
+	CodeConfigInvalid       = "plugin.config_invalid"
+	CodeEncodingUnsupported = "plugin.encoding_unsupported"
+	CodeRetry               = "plugin.retry"
+	CodeDrop                = "plugin.drop"
+	CodeFatal               = "plugin.fatal"
+	CodeOutputInvalid       = "plugin.output_invalid"
+	CodePanic               = "plugin.panic"
+	CodeAnswerTooLarge      = "plugin.answer_too_large"
+	CodeBatchInvalid        = "message.batch_invalid"
+	CodeMetadataInvalid     = "message.metadata_invalid"
+	CodeNumberTooLarge      = "message.number_too_large"
+)
+
+// PluginError is a failure with a stable code; the stage's `on_error` policy decides what happens.
+// An error of any other type is treated as a PluginError of code [CodeFailed].
+type PluginError struct {
+	Message string
+	// Code is the stable dotted name of the kind of error, e.g. "lake.gap".
+	Code string
+	// Hint is what the user can do about it, one sentence, or empty.
+	Hint string
+	// Err is the cause, or nil.
+	Err error
+}
+
+// ConfigInvalid is returned by Configure for a configuration that cannot be used.
+type ConfigInvalid struct {
+	Message string
+	// Code is [CodeConfigInvalid] where it is empty.
+	Code string
+	// Hint is what the user can do about it, one sentence, or empty.
+	Hint string
+	// Err is the cause, or nil.
+	Err error
+}
+
+// Retry tells the host to try again: the failure is expected to pass. The stage waits, since
+// order is kept.
+type Retry struct {
+	Message string
+	// After is the least wait before the next try; 0 leaves it to the stage's back-off.
+	After time.Duration
+	// Code is [CodeRetry] where it is empty.
+	Code string
+	// Hint is what the user can do about it, one sentence, or empty.
+	Hint string
+	// Err is the cause, or nil.
+	Err error
+}
+
+// Drop tells the host to leave this message out on purpose; counted by its reason, never an error:
+//
+//	return cdpplugin.Message{}, cdpplugin.Drop("below the threshold")
+type Drop string
+
+// Fatal tells the host to stop the pipeline: going on would lose or corrupt data.
+type Fatal struct {
+	Message string
+	// Code is [CodeFatal] where it is empty.
+	Code string
+	// Hint is what the user can do about it, one sentence, or empty.
+	Hint string
+	// Err is the cause, or nil.
+	Err error
+}
+
+func (e PluginError) Error() string   { return sentence(e.Message, e.Err, "failed") }
+func (e ConfigInvalid) Error() string { return sentence(e.Message, e.Err, "configuration invalid") }
+func (e Retry) Error() string         { return sentence(e.Message, e.Err, "try again") }
+func (e Drop) Error() string          { return sentence(string(e), nil, "dropped") }
+func (e Fatal) Error() string         { return sentence(e.Message, e.Err, "stop") }
+
+func (e PluginError) Unwrap() error   { return e.Err }
+func (e ConfigInvalid) Unwrap() error { return e.Err }
+func (e Retry) Unwrap() error         { return e.Err }
+func (e Fatal) Unwrap() error         { return e.Err }
+
+func (e PluginError) proto() *pb.Error {
+	return &pb.Error{Code: or(e.Code, CodeFailed), Hint: e.Hint}
+}
+
+func (e ConfigInvalid) proto() *pb.Error {
+	return &pb.Error{Code: or(e.Code, CodeConfigInvalid), Hint: e.Hint}
+}
+
+func (e Retry) proto() *pb.Error {
+	answer := &pb.Error{
+		Instruction: pb.Error_INSTRUCTION_RETRY, Code: or(e.Code, CodeRetry), Hint: e.Hint,
+	}
+	if e.After > 0 {
+		answer.RetryAfter = durationpb.New(e.After)
+	}
+	return answer
+}
+
+func (e Drop) proto() *pb.Error {
+	return &pb.Error{Instruction: pb.Error_INSTRUCTION_DROP, Code: CodeDrop}
+}
+
+func (e Fatal) proto() *pb.Error {
+	return &pb.Error{
+		Instruction: pb.Error_INSTRUCTION_FATAL, Code: or(e.Code, CodeFatal), Hint: e.Hint,
+	}
+}
+
+// known is one of the error types above, by value or by pointer.
+type known interface {
+	error
+	proto() *pb.Error
+}
+
+// errorProto returns err as the wire knows it; the message is that of the whole chain.
+func errorProto(err error) *pb.Error {
+	answer := &pb.Error{Code: CodeFailed}
+	var instruction known
+	if errors.As(err, &instruction) {
+		answer = instruction.proto()
+	}
+	answer.Message = err.Error()
+	return answer
+}
+
+// asDrop tells whether err says that a message be left out, and why.
+func asDrop(err error) (reason string, dropped bool) {
+	var drop Drop
+	if errors.As(err, &drop) {
+		return drop.Error(), true
+	}
+	var pointer *Drop
+	if errors.As(err, &pointer) && pointer != nil {
+		return pointer.Error(), true
+	}
+	return "", false
+}
+
+func outputInvalid(format string, arguments ...any) error {
+	return PluginError{Message: fmt.Sprintf(format, arguments...), Code: CodeOutputInvalid}
+}
+
+func sentence(message string, cause error, fallback string) string {
+	switch {
+	case message == "" && cause != nil:
+		return cause.Error()
+	case message == "":
+		return fallback
+	case cause != nil:
+		return message + ": " + cause.Error()
+	}
+	return message
+}
+
+func or(value, fallback string) string {
+	if value == "" {
+		return fallback
+	}
+	return value
+}

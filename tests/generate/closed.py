@@ -1,0 +1,117 @@
+"""Reads generated ledgers with stellar-sdk only, which shares no code with the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from stellar_sdk import xdr
+
+from cdp_pipeline.connectors.stellar.generate import GeneratedLedger, LakeSpec, generate_ledgers
+from cdp_pipeline.connectors.stellar.networks import STANDALONE_PASSPHRASE
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A generated ledger and the same decoded."""
+
+    raw: GeneratedLedger
+    meta: Any
+    """`LedgerCloseMetaV1` or `LedgerCloseMetaV2`."""
+
+    @property
+    def header(self) -> xdr.LedgerHeader:
+        header: xdr.LedgerHeader = self.meta.ledger_header.header
+        return header
+
+    def envelopes(self) -> list[xdr.TransactionEnvelope]:
+        """The transaction set, phase by phase."""
+        found: list[xdr.TransactionEnvelope] = []
+        for phase in self.meta.tx_set.v1_tx_set.phases:
+            for component in phase.v0_components or []:
+                found += component.txs_maybe_discounted_fee.txs
+            if phase.parallel_txs_component is not None:
+                for stage in phase.parallel_txs_component.execution_stages:
+                    for cluster in stage.parallel_tx_execution_stage:
+                        found += cluster.dependent_tx_cluster
+        return found
+
+    def transactions(self) -> list[Transaction]:
+        """The transactions in apply order, each with its envelope."""
+        envelopes = {hash_of(envelope): envelope for envelope in self.envelopes()}
+        return [
+            Transaction(envelopes[one.result.transaction_hash.hash], one)
+            for one in self.meta.tx_processing
+        ]
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """A transaction of a generated ledger."""
+
+    envelope: xdr.TransactionEnvelope
+    processed: Any
+    """`TransactionResultMeta` or `TransactionResultMetaV1`."""
+
+    @property
+    def inner(self) -> xdr.TransactionV1Envelope:
+        """The envelope of the transaction itself, without a fee bump around it."""
+        bump = self.envelope.fee_bump
+        inner = self.envelope.v1 if bump is None else bump.tx.inner_tx.v1
+        assert inner is not None
+        return inner
+
+    @property
+    def meta(self) -> Any:
+        """`TransactionMetaV3` or `TransactionMetaV4`."""
+        meta = self.processed.tx_apply_processing
+        return meta.v4 if meta.v == 4 else meta.v3
+
+    @property
+    def result(self) -> xdr.TransactionResult:
+        result: xdr.TransactionResult = self.processed.result.result
+        return result
+
+    @property
+    def succeeded(self) -> bool:
+        return self.result.result.code.name in {"txSUCCESS", "txFEE_BUMP_INNER_SUCCESS"}
+
+    def operation_results(self) -> list[xdr.OperationResult]:
+        outer = self.result.result
+        if outer.inner_result_pair is not None:
+            return outer.inner_result_pair.result.result.results or []
+        return outer.results or []
+
+    @property
+    def fee_source(self) -> bytes:
+        """Public key of the account that pays."""
+        bump = self.envelope.fee_bump
+        return public_key(self.inner.tx.source_account if bump is None else bump.tx.fee_source)
+
+
+def hash_of(envelope: xdr.TransactionEnvelope) -> bytes:
+    """Sha256 of the `TransactionSignaturePayload`."""
+    tagged = xdr.TransactionSignaturePayloadTaggedTransaction(
+        envelope.type,
+        tx=envelope.v1.tx if envelope.v1 is not None else None,
+        fee_bump=envelope.fee_bump.tx if envelope.fee_bump is not None else None,
+    )
+    network_id = xdr.Hash(sha256(STANDALONE_PASSPHRASE.encode()).digest())
+    payload = xdr.TransactionSignaturePayload(network_id, tagged)
+    return sha256(payload.to_xdr_bytes()).digest()
+
+
+def public_key(account: xdr.MuxedAccount) -> bytes:
+    """The key of an account, muxed or not."""
+    key = account.ed25519 if account.med25519 is None else account.med25519.ed25519
+    assert key is not None
+    return key.uint256
+
+
+def closed_ledgers(spec: LakeSpec) -> Iterator[Closed]:
+    """Generate and decode."""
+    for ledger in generate_ledgers(spec):
+        meta = xdr.LedgerCloseMeta.from_xdr_bytes(ledger.xdr)
+        yield Closed(ledger, meta.v2 if meta.v == 2 else meta.v1)
