@@ -111,6 +111,8 @@ def _detail(found: Mapping[str, Any]) -> list[str]:
         f"{found['measured_at']}, scale {found['scale']}, Python {used['python']}, "
         f"{machine['cores']} x {machine['processor']}, load {machine['load_1m']}",
         "",
+        *(f"- {name}: {_words(value)}" for name, value in found["facts"].items()),
+        "",
         "| variant | median | least to most | samples |",
         "|---|---|---|---|",
     ]
@@ -124,6 +126,14 @@ def _detail(found: Mapping[str, Any]) -> list[str]:
                 f"| {len(series['samples'])} |"
             )
     return [*lines, ""]
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_words, value))
+    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
 
 
 def shown(number: float, unit: str = "") -> str:

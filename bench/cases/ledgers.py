@@ -111,7 +111,7 @@ def _check(out: Path, lake: _Lake) -> None:
 
 
 def _real(size: Size) -> _Lake:
-    folder, ledgers = Path(size.folder) / "real", size.of(tiny=2, normal=40, full=400)
+    folder, ledgers = Path(size.folder) / "real", size.of(tiny=2, normal=40, full=200)
     write_renumbered_lake(folder, ledgers)
     return _Lake("real 1 MB ledgers", folder, FIRST, ledgers, verify=False)
 
@@ -121,7 +121,7 @@ def _generated(size: Size) -> _Lake:
         from cdp_pipeline.connectors.stellar.generate import LakeSpec, write_lake
     except ImportError as error:
         raise Skip(f"no lake can be generated: {error}") from error
-    folder, ledgers = Path(size.folder) / "generated", size.of(tiny=2, normal=100, full=3000)
+    folder, ledgers = Path(size.folder) / "generated", size.of(tiny=2, normal=100, full=500)
     spec = LakeSpec(ledgers=ledgers, transactions_per_ledger=100, ledgers_per_file=1)
     write_lake(spec, folder)
     return _Lake("generated ledgers", folder, spec.first_ledger, ledgers, verify=True)

@@ -136,9 +136,10 @@ func (b *Batch) text() bool {
 	return b.Encoding == "" || b.Encoding == EncodingJSON || b.Encoding == EncodingSEP51
 }
 
-// Take returns the given rows, in the given order. Arrow batches cannot be cut here: their one
-// stream is left whole, and so is the batch.
+// Take returns the given rows, in the given order. It panics on an Arrow batch, whose rows stand
+// in one stream.
 func (b *Batch) Take(rows []int) *Batch {
+	b.cuttable()
 	return &Batch{
 		Rows: len(rows), IDs: b.IDs.take(rows), Types: b.Types.take(rows),
 		Payloads: b.Payloads.take(rows), Metadata: b.Metadata.take(rows),
@@ -147,13 +148,21 @@ func (b *Batch) Take(rows []int) *Batch {
 	}
 }
 
-// Slice returns rows start to stop (exclusive), sharing their memory.
+// Slice returns rows start to stop (exclusive), sharing their memory. It panics on an Arrow batch,
+// whose rows stand in one stream.
 func (b *Batch) Slice(start, stop int) *Batch {
+	b.cuttable()
 	return &Batch{
 		Rows: stop - start, IDs: b.IDs.slice(start, stop), Types: b.Types.slice(start, stop),
 		Payloads: b.Payloads.slice(start, stop), Metadata: b.Metadata.slice(start, stop),
 		Sources: b.Sources.slice(start, stop), TraceIDs: b.TraceIDs.slice(start, stop),
 		ContentTypes: b.ContentTypes.slice(start, stop), Encoding: b.Encoding,
+	}
+}
+
+func (b *Batch) cuttable() {
+	if b.Encoding == EncodingArrow {
+		panic("cdpplugin: the rows of an arrow batch can only be cut in arrow")
 	}
 }
 

@@ -25,7 +25,7 @@ from tests.campaign.trial import UNDISTURBED, Trial, cut, moment
 RESULTS = Path(__file__).with_name("results")
 FORM = os.environ.get("CDP_CAMPAIGN", "short")
 KILLS = {"short": 10, "full": 100}
-LEDGERS = {"short": 120, "full": 300}
+LEDGERS = {"short": 60, "full": 200}
 FIRST = 1000
 SEED = 20_260_101
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import groupby
 
 import pytest
 from hypothesis import given
@@ -32,44 +33,22 @@ def part_of(rows: Sequence[tuple[Row, int]]) -> Part:
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[Parcel]:
-    """Parcels as a stage gives them: per type by position, marks true, parts cut anyhow."""
+    """Parcels as a stage gives them: each type by position, true marks, parts cut anyhow."""
     positions = sorted(draw(st.lists(st.integers(0, 12), max_size=30)))
     kinds, encodings = st.sampled_from("AB"), st.sampled_from(["json", "sep51"])
     rows = [((position, draw(kinds), draw(encodings)), n) for n, position in enumerate(positions)]
-    parcels, mark = [], -1
+    parcels = []
     while rows:
         size = draw(st.integers(1, len(rows)))
         held, rows = rows[:size], rows[size:]
-        parts = []
-        groups = draw(st.sampled_from([(0, 1), (2,), (0, 1, 2)]))
-        for group in _grouped(held, groups):
-            while group:
-                length = draw(st.integers(1, len(group)))
-                same = [row for row in group[:length] if row[0][2] == group[0][0][2]]
-                length = next(
-                    (i for i, row in enumerate(group) if row[0][2] != group[0][0][2]), length
-                )
-                length = min(length, len(same)) or 1
-                parts.append(part_of(group[:length]))
-                group = group[length:]
-        through = rows[0][0][0] - 1 if rows else held[-1][0][0]
-        mark = max(mark, min(through, held[-1][0][0]))
-        parcels.append(Parcel(parts, mark))
+        if draw(st.booleans()):  # a processor that answers with one part a type
+            held.sort(key=lambda row: row[0][1])
+        parts = [part_of(list(run)) for _, run in groupby(held, lambda row: row[0][1:])]
+        last = max(position for (position, _, _), _ in held)
+        parcels.append(Parcel(parts, min(last, rows[0][0][0] - 1) if rows else last))
         if draw(st.booleans()):
-            parcels.append(Parcel([], mark))
+            parcels.append(Parcel([], parcels[-1].completed_through))
     return parcels
-
-
-def _grouped(
-    rows: list[tuple[Row, int]], fields: Sequence[int]
-) -> list[list[tuple[Row, int]]]:
-    """Cut *rows* as a processor with one part a type would: all of one type, then the next."""
-    if fields == (2,):
-        return [rows]
-    groups: dict[object, list[tuple[Row, int]]] = {}
-    for row in rows:
-        groups.setdefault(row[0][1], []).append(row)
-    return list(groups.values())
 
 
 def rows_of(parcels: Sequence[Parcel]) -> list[tuple[str, int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -13,7 +14,7 @@ from cdp_pipeline.connectors.stellar.generate import GeneratedLedger, LakeSpec, 
 from cdp_pipeline.connectors.stellar.networks import STANDALONE_PASSPHRASE
 
 
-@dataclass(frozen=True)
+@dataclass
 class Closed:
     """A generated ledger and the same decoded."""
 
@@ -26,6 +27,7 @@ class Closed:
         header: xdr.LedgerHeader = self.meta.ledger_header.header
         return header
 
+    @cached_property
     def envelopes(self) -> list[xdr.TransactionEnvelope]:
         """The transaction set, phase by phase."""
         found: list[xdr.TransactionEnvelope] = []
@@ -38,16 +40,17 @@ class Closed:
                         found += cluster.dependent_tx_cluster
         return found
 
+    @cached_property
     def transactions(self) -> list[Transaction]:
         """The transactions in apply order, each with its envelope."""
-        envelopes = {hash_of(envelope): envelope for envelope in self.envelopes()}
+        envelopes = {hash_of(envelope): envelope for envelope in self.envelopes}
         return [
             Transaction(envelopes[one.result.transaction_hash.hash], one)
             for one in self.meta.tx_processing
         ]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Transaction:
     """A transaction of a generated ledger."""
 

@@ -35,7 +35,7 @@ _HAPPENING = {
 
 
 def _all(ledgers: list[Closed]) -> list[Transaction]:
-    return [one for ledger in ledgers for one in ledger.transactions()]
+    return [one for ledger in ledgers for one in ledger.transactions]
 
 
 def _verify(message: bytes, keys: list[bytes], signatures: list[xdr.DecoratedSignature]) -> None:
@@ -149,7 +149,7 @@ def test_memos_and_preconditions_of_every_kind(modern: list[Closed]) -> None:
 def test_time_bounds_hold(modern: list[Closed]) -> None:
     """No transaction is applied outside its time bounds."""
     for ledger in modern:
-        for one in ledger.transactions():
+        for one in ledger.transactions:
             conditions = one.inner.tx.cond
             bounds = conditions.time_bounds or (conditions.v2 and conditions.v2.time_bounds)
             if bounds is not None:

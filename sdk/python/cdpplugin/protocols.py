@@ -94,6 +94,24 @@ class Consumer(Plugin, Protocol):
         """
 
 
+@runtime_checkable
+class KeepsState(Protocol):
+    """What a stateful plugin has beside its kind's methods, if it can be replaced while it runs."""
+
+    async def export_state(self) -> bytes:
+        """Return everything the instance that replaces this one must know.
+
+        Called after the last batch, before `stop`.
+        """
+
+    async def import_state(self, state: bytes) -> None:
+        """Take what `export_state` of an earlier instance gave. Called after `start`.
+
+        Raises:
+            PluginError: The state cannot be used; the earlier instance stays.
+        """
+
+
 class Base:
     """Defaults for every optional method of the contract; a convenience, not a must."""
 

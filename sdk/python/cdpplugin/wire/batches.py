@@ -90,9 +90,10 @@ def _encode_payloads(message: pb.MessageBatch, payloads: Payloads) -> None:
 def _column(column: Sequence[T], default: T) -> Iterable[T]:
     """Return the entries that stand for *column*: none, one, or all of them."""
     first = column[0]
-    if not isinstance(column, Constant):
-        if first != column[-1] or any(value != first for value in column):
-            return column
+    if not isinstance(column, Constant) and (
+        first != column[-1] or any(value != first for value in column)
+    ):
+        return column
     return () if first == default else (first,)
 
 

@@ -96,12 +96,7 @@ def is_dropped(response: pb.ProcessResponse) -> bool:
 
 
 def collect_responses(answers: Sequence[pb.ProcessResponse | PluginError]) -> Outputs:
-    """Return the answers to single calls, one for each row of a batch, as its outputs.
-
-    Raises:
-        Retry: A row asks for it; see `cdpplugin.Processor`.
-        Fatal: A row asks for it.
-    """
+    """Return the answers to single calls, one for each row of a batch, as its outputs."""
     rows: list[int] = []
     batches: list[Batch] = []
     errors: dict[int, PluginError] = {}

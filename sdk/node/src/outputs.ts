@@ -1,0 +1,229 @@
+/** What a processor answers: outputs and errors, each mapped to the input row it derives from. */
+
+import { Batch, type BatchColumns } from "./batch.js";
+import { type Column, everyRow, isEveryRow, Values } from "./column.js";
+import { asPluginError, Drop, PluginError } from "./errors.js";
+import { Message } from "./message.js";
+import type { Encoding } from "./metadata.js";
+import { JsonPayloads, type Payloads } from "./payloads.js";
+
+/** Output rows that share one payload column. */
+export interface OutputPart {
+  /** The output messages. */
+  batch: Batch;
+  /** For each, the input row it derives from (a stateful plugin: the last one); never decreasing. */
+  rows: ArrayLike<number>;
+}
+
+/** What went wrong and why rows were left out, beside the outputs. */
+export interface Remarks {
+  /** What went wrong, by input row. Such a row has no outputs. */
+  errors?: ReadonlyMap<number, PluginError>;
+  /** Why rows were left out, counted by reason, for those that said so. */
+  dropped?: ReadonlyMap<string, number>;
+}
+
+/**
+ * A processor's answer to one batch.
+ *
+ * An input row with neither output nor error was dropped on purpose (a filter). Order is
+ * promised per message type and input row; parts may stand in any order.
+ */
+export class Outputs {
+  readonly errors: ReadonlyMap<number, PluginError>;
+  readonly dropped: ReadonlyMap<string, number>;
+
+  constructor(
+    /** The outputs; several parts where they have several payload columns. */
+    readonly parts: readonly OutputPart[] = [],
+    remarks: Remarks = {},
+  ) {
+    this.errors = remarks.errors ?? new Map();
+    this.dropped = remarks.dropped ?? new Map();
+  }
+
+  /** Answer one output an input row, in the same order. */
+  static each(batch: Batch): Outputs {
+    return new Outputs(batch.length === 0 ? [] : [{ batch, rows: everyRow(batch.length) }]);
+  }
+}
+
+/** What a function may return for one message. */
+export type Result = Message | readonly Message[] | null | undefined;
+
+/** The columns that outputs may pass on, in the order of `Message.touched`. */
+const COLUMNS = [
+  ["id", "ids"],
+  ["type", "types"],
+  ["metadata", "metadata"],
+  ["source", "sources"],
+  ["traceId", "traceIds"],
+  ["contentType", "contentTypes"],
+] as const;
+
+type Held = string | Uint8Array | undefined;
+
+/**
+ * Gathers the messages that a function returns into columns.
+ *
+ * Payloads are encoded as they come, so that an author may go on changing an object that
+ * was already returned.
+ */
+export class OutputCollector {
+  private readonly rows: number[] = [];
+  private readonly messages: Message[] = [];
+  private readonly payloads: Held[] = [];
+  private readonly errors = new Map<number, PluginError>();
+  private readonly dropped = new Map<string, number>();
+
+  constructor(private readonly batch: Batch) {}
+
+  /**
+   * Take whatever a function returned for input row `row`; all of it or nothing.
+   *
+   * @throws PluginError `plugin.output_invalid`: it is no message; `message.payload_invalid`.
+   */
+  addResult(row: number, result: Result): void {
+    if (result === null || result === undefined) return;
+    if (!Array.isArray(result)) return this.add(row, result as Message);
+    const kept = this.rows.length;
+    try {
+      for (const message of result) this.add(row, message);
+    } catch (error) {
+      this.rows.length = this.messages.length = this.payloads.length = kept;
+      throw error;
+    }
+  }
+
+  /** Take `message` as an output of input row `row`; errors as in `addResult`. */
+  add(row: number, message: Message): void {
+    if (!(message instanceof Message)) {
+      throw new PluginError(`expected a Message, an array of them or null, got \`${typeof message}\``, {
+        code: "plugin.output_invalid",
+        hint: "return new Message({...}), an array of messages, or null to drop",
+      });
+    }
+    this.payloads.push(message.payloadHeld);
+    this.rows.push(row);
+    this.messages.push(message);
+  }
+
+  /** Note what a function threw for input row `row`. */
+  fail(row: number, error: unknown): void {
+    if (error instanceof Drop) this.drop(error.reason);
+    else this.errors.set(row, asPluginError(error));
+  }
+
+  /** Note that a row was left out, and why. */
+  drop(reason: string): void {
+    this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
+  }
+
+  /** Return everything gathered so far. */
+  outputs(): Outputs {
+    const parts = this.rows.length === 0 ? [] : [this.part()];
+    return new Outputs(parts, { errors: this.errors, dropped: this.dropped });
+  }
+
+  private part(): OutputPart {
+    const own = this.messages.every((message) => message.batch === this.batch);
+    const taken = this.messages.map((message) => message.row);
+    const touched = own ? this.touched() : COLUMNS.map(() => true);
+    const columns: Record<string, Column<any>> = {};
+    COLUMNS.forEach(([name, column], index) => {
+      columns[column] = touched[index]
+        ? new Values<any>(this.messages.map((message) => message[name]))
+        : takeColumn(this.batch[column], taken);
+    });
+    return { batch: new Batch(this.payloadColumn(own, taken), columns as BatchColumns), rows: this.rows };
+  }
+
+  private touched(): boolean[] {
+    const touched = COLUMNS.map(() => false);
+    for (const message of this.messages) message.touched.forEach((is, index) => (touched[index] ||= is));
+    return touched;
+  }
+
+  private payloadColumn(own: boolean, taken: readonly number[]): Payloads {
+    if (own && this.payloads.every((held) => held === undefined)) {
+      const held = this.batch.payloads;
+      return isEveryRow(taken, held.length) ? held : held.take(taken);
+    }
+    const rows = this.payloads.map((held, index) => {
+      const message = this.messages[index] as Message;
+      return held ?? (message.batch as Batch).payloads.held(message.row);
+    });
+    return new JsonPayloads(rows, this.sharedEncoding());
+  }
+
+  private sharedEncoding(): Encoding {
+    const encodings = new Set(
+      this.messages.map((message, index) => (this.payloads[index] === undefined ? message.encoding : "json")),
+    );
+    if (encodings.size === 1) return [...encodings][0] as Encoding;
+    if (!encodings.has("xdr")) return "json";
+    throw new PluginError(`payloads of one answer have one encoding, got ${[...encodings].join(" and ")}`, {
+      code: "plugin.output_invalid",
+      hint: "pass all payloads of a batch on as they are, or set all of them",
+    });
+  }
+}
+
+function takeColumn<T>(column: Column<T>, rows: readonly number[]): Column<T> {
+  return isEveryRow(rows, column.length) ? column : column.take(rows);
+}
+
+/**
+ * Return a batch function's `answer` to `batch` as `Outputs`.
+ *
+ * @throws PluginError `plugin.output_invalid`: a plain batch has one row for each input row.
+ */
+export function asOutputs(answer: Batch | Outputs, batch: Batch): Outputs {
+  if (answer instanceof Outputs) return answer;
+  if (!(answer instanceof Batch)) {
+    throw new PluginError(`expected a Batch or Outputs, got \`${typeof answer}\``, { code: "plugin.output_invalid" });
+  }
+  if (answer.length !== batch.length) {
+    throw new PluginError(`expected ${batch.length} rows, one for each input row, got ${answer.length}`, {
+      code: "plugin.output_invalid",
+      hint: "return Outputs with parts that name the input row of each output",
+    });
+  }
+  return Outputs.each(answer);
+}
+
+/**
+ * Check that `outputs` fit a batch of `rows` rows.
+ *
+ * @throws PluginError `plugin.output_invalid`: rows are out of range, decrease, or are not one an output.
+ */
+export function checkOutputs(outputs: Outputs, rows: number): void {
+  for (const part of outputs.parts) checkPart(part, rows);
+  for (const row of outputs.errors.keys()) if (!isRow(row, rows)) throw outOfRange("an error", row, rows);
+}
+
+function checkPart({ batch, rows: derived }: OutputPart, rows: number): void {
+  if (derived.length !== batch.length) {
+    throw new PluginError(`expected ${batch.length} output rows, one an output, got ${derived.length}`, {
+      code: "plugin.output_invalid",
+    });
+  }
+  let last = 0;
+  for (let index = 0; index < derived.length; index++) {
+    const row = derived[index] as number;
+    if (!isRow(row, rows)) throw outOfRange("an output", row, rows);
+    if (row < last) {
+      throw new PluginError(`output rows never decrease, got ${row} after ${last}`, { code: "plugin.output_invalid" });
+    }
+    last = row;
+  }
+}
+
+function isRow(row: number, rows: number): boolean {
+  return Number.isInteger(row) && row >= 0 && row < rows;
+}
+
+function outOfRange(what: string, row: number, rows: number): PluginError {
+  return new PluginError(`${what} names input row ${row} of a batch of ${rows}`, { code: "plugin.output_invalid" });
+}
+
