@@ -30,7 +30,6 @@ def measure(size: Size) -> Measurement:
         _measure_ledger(size, sequence, found)
     found.goals = [
         _goal(found, SEP51, "ledger decode to SEP-51 JSON, stellar-sdk's time over ours"),
-        _goal(found, ROWS, "ledger to rows of five tables, stellar-sdk's decode alone over it"),
     ]
     return found
 

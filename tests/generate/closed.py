@@ -21,6 +21,8 @@ class Closed:
     raw: GeneratedLedger
     meta: Any
     """`LedgerCloseMetaV1` or `LedgerCloseMetaV2`."""
+    version: int
+    """Which of them."""
 
     @property
     def header(self) -> xdr.LedgerHeader:
@@ -117,4 +119,4 @@ def closed_ledgers(spec: LakeSpec) -> Iterator[Closed]:
     """Generate and decode."""
     for ledger in generate_ledgers(spec):
         meta = xdr.LedgerCloseMeta.from_xdr_bytes(ledger.xdr)
-        yield Closed(ledger, meta.v2 if meta.v == 2 else meta.v1)
+        yield Closed(ledger, meta.v2 if meta.v == 2 else meta.v1, meta.v)

@@ -7,7 +7,7 @@ import pytest
 from cdp_pipeline.connectors.stellar.generate import LakeSpec
 from tests.generate.closed import Closed, closed_ledgers
 
-MODERN = LakeSpec(ledgers=48, first_ledger=90, seed=7, transactions_per_ledger=11)
+MODERN = LakeSpec(ledgers=48, first_ledger=90, seed=7, transactions_per_ledger=16)
 BEFORE_23 = LakeSpec(ledgers=8, seed=3, meta_version=1)
 BACKFILLED = LakeSpec(ledgers=8, seed=3, meta_version=1, unified_events=True)
 SILENT = LakeSpec(ledgers=8, seed=3, unified_events=False)

@@ -109,13 +109,11 @@ def test_versions(modern: list[Closed], before_23: list[Closed], backfilled: lis
     expected = {(23, 2, 4)}, {(22, 1, 3)}, {(22, 1, 4)}
     got = tuple(
         {
-            (
-                ledger.header.ledger_version.uint32,
-                xdr.LedgerCloseMeta.from_xdr_bytes(ledger.raw.xdr).v,
-                one.processed.tx_apply_processing.v,
-            )
+            (ledger.header.ledger_version.uint32, ledger.version, meta_version)
             for ledger in ledgers
-            for one in ledger.transactions
+            for meta_version in {
+                one.processed.tx_apply_processing.v for one in ledger.transactions
+            }
         }
         for ledgers in (modern, before_23, backfilled)
     )

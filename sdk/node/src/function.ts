@@ -1,10 +1,10 @@
 /** The one-function plugin: write a function, get a plugin. */
 
 import { Batch } from "./batch.js";
-import { Values } from "./column.js";
+import { everyRow, Values } from "./column.js";
 import { type Context, type Delivery, type Resume, SourceBatch, type SourceDescription } from "./delivery.js";
 import { Drop } from "./errors.js";
-import { encodeJson, type JsonObject } from "./json.js";
+import type { JsonObject } from "./json.js";
 import { logger } from "./logger.js";
 import { Message, view } from "./message.js";
 import type { HealthStatus, PluginKind, PluginMetadata } from "./metadata.js";
@@ -139,8 +139,9 @@ export class FunctionConsumer extends FunctionPlugin implements Consumer {
   }
 }
 
-/** Most messages that a source function's batch holds. */
+/** Most messages, and about how many bytes of payload, that a batch of a source function holds. */
 const MOST_ROWS = 1000;
+const MOST_BYTES = 1 << 20;
 
 /** A source made of one generator function. */
 export class FunctionSource extends FunctionPlugin implements Source {
@@ -163,10 +164,10 @@ export class FunctionSource extends FunctionPlugin implements Source {
     try {
       for (let waiting = items.next(); ; ) {
         const gathered = await gather(items, waiting);
-        const messages = gathered.messages.filter((_, index) => position + index + 1 > done);
-        position += gathered.messages.length;
-        if (messages.length > 0) yield numbered(messages, position);
-        if (gathered.batch) yield gathered.batch;
+        const first = Math.max(0, done - position);
+        position += gathered.batch.length;
+        if (gathered.batch.length > first) yield numbered(gathered.batch.slice(first, Infinity), position);
+        if (gathered.given) yield gathered.given;
         if (gathered.ended) return;
         waiting = gathered.waiting;
       }
@@ -179,25 +180,61 @@ export class FunctionSource extends FunctionPlugin implements Source {
 
 type Item = Message | SourceBatch;
 interface Gathered {
-  messages: Message[];
-  batch?: SourceBatch;
+  batch: Batch;
+  given?: SourceBatch;
   ended: boolean;
   waiting: Promise<IteratorResult<Item>>;
 }
 
 /** Gather messages until a source batch comes, the items end, or the next is not there at once. */
 async function gather(items: AsyncIterator<Item>, first: Promise<IteratorResult<Item>>): Promise<Gathered> {
-  const messages: Message[] = [];
+  const gathering = new Gathering();
   let waiting = first;
   for (;;) {
-    const next = messages.length === 0 ? await waiting : await atOnce(waiting);
-    if (next === undefined) return { messages, ended: false, waiting };
-    if (next.done) return { messages, ended: true, waiting };
+    const next = gathering.empty ? await waiting : await atOnce(waiting);
+    if (next === undefined) return { batch: gathering.batch(), ended: false, waiting };
+    if (next.done) return { batch: gathering.batch(), ended: true, waiting };
+    if (next.value instanceof Message) gathering.add(next.value);
     waiting = items.next();
     waiting.catch(() => undefined);
-    if (next.value instanceof SourceBatch) return { messages, batch: next.value, ended: false, waiting };
-    messages.push(next.value);
-    if (messages.length === MOST_ROWS) return { messages, ended: false, waiting };
+    if (next.value instanceof SourceBatch) {
+      return { batch: gathering.batch(), given: next.value, ended: false, waiting };
+    }
+    if (gathering.full) return { batch: gathering.batch(), ended: false, waiting };
+  }
+}
+
+/** Messages of an author on their way into a batch; what they hold is written as they come. */
+class Gathering {
+  private readonly messages: Message[] = [];
+  private readonly payloads: (string | Uint8Array)[] = [];
+  private size = 0;
+
+  add(message: Message): void {
+    const held = message.payloadHeld ?? message.payloadBytes;
+    this.payloads.push(held);
+    this.messages.push(message);
+    this.size += held.length;
+  }
+
+  get empty(): boolean {
+    return this.messages.length === 0;
+  }
+
+  get full(): boolean {
+    return this.messages.length === MOST_ROWS || this.size >= MOST_BYTES;
+  }
+
+  batch(): Batch {
+    const column = <T>(read: (message: Message) => T) => new Values(this.messages.map(read));
+    return new Batch(new JsonPayloads(this.payloads), {
+      ids: column((message) => message.id),
+      types: column((message) => message.type),
+      metadata: column((message) => message.metadata),
+      sources: column((message) => message.source),
+      traceIds: column((message) => message.traceId),
+      contentTypes: column((message) => message.contentType),
+    });
   }
 }
 
@@ -217,23 +254,10 @@ function iterator(items: AsyncIterable<Item> | Iterable<Item>): AsyncIterator<It
   return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : iterated(items);
 }
 
-function numbered(messages: readonly Message[], last: number): SourceBatch {
-  const first = last - messages.length + 1;
+function numbered(batch: Batch, last: number): SourceBatch {
+  const first = last - batch.length + 1;
   return new SourceBatch(
-    batchOf(messages),
-    messages.map((_, index) => first + index),
+    batch,
+    everyRow(batch.length).map((row) => first + row),
   );
-}
-
-/** Return `messages`, made by the author, as one batch. */
-export function batchOf(messages: readonly Message[]): Batch {
-  const payloads = messages.map((message) => message.payloadHeld ?? encodeJson(message.payload));
-  return new Batch(new JsonPayloads(payloads), {
-    ids: new Values(messages.map((message) => message.id)),
-    types: new Values(messages.map((message) => message.type)),
-    metadata: new Values(messages.map((message) => message.metadata)),
-    sources: new Values(messages.map((message) => message.source)),
-    traceIds: new Values(messages.map((message) => message.traceId)),
-    contentTypes: new Values(messages.map((message) => message.contentType)),
-  });
 }

@@ -161,16 +161,16 @@ export class Message {
     return this.#payloadState === "untouched" ? this.batch!.encoding : "json";
   }
 
-  /** @internal Whether an attribute was read or set; the order is that of `COLUMNS`. */
-  get touched(): readonly boolean[] {
-    return [
-      this.#id !== undefined,
-      this.#type !== undefined,
-      this.#metadata !== undefined,
-      this.#source !== undefined,
-      this.#traceId !== undefined,
-      this.#contentType !== undefined,
-    ];
+  /** @internal Which attributes were read or set: a bit each, in the order of the getters here. */
+  get touched(): number {
+    return (
+      (this.#id === undefined ? 0 : 1) |
+      (this.#type === undefined ? 0 : 2) |
+      (this.#metadata === undefined ? 0 : 4) |
+      (this.#source === undefined ? 0 : 8) |
+      (this.#traceId === undefined ? 0 : 16) |
+      (this.#contentType === undefined ? 0 : 32)
+    );
   }
 }
 

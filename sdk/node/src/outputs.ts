@@ -51,7 +51,7 @@ export class Outputs {
 /** What a function may return for one message. */
 export type Result = Message | readonly Message[] | null | undefined;
 
-/** The columns that outputs may pass on, in the order of `Message.touched`. */
+/** The columns that outputs may pass on, in the order of the bits of `Message.touched`. */
 const COLUMNS = [
   ["id", "ids"],
   ["type", "types"],
@@ -128,20 +128,15 @@ export class OutputCollector {
   private part(): OutputPart {
     const own = this.messages.every((message) => message.batch === this.batch);
     const taken = this.messages.map((message) => message.row);
-    const touched = own ? this.touched() : COLUMNS.map(() => true);
+    const touched = own ? this.messages.reduce((bits, message) => bits | message.touched, 0) : -1;
     const columns: Record<string, Column<any>> = {};
-    COLUMNS.forEach(([name, column], index) => {
-      columns[column] = touched[index]
-        ? new Values<any>(this.messages.map((message) => message[name]))
-        : takeColumn(this.batch[column], taken);
+    COLUMNS.forEach(([name, column], bit) => {
+      columns[column] =
+        touched & (1 << bit)
+          ? new Values<any>(this.messages.map((message) => message[name]))
+          : takeColumn<any>(this.batch[column], taken);
     });
     return { batch: new Batch(this.payloadColumn(own, taken), columns as BatchColumns), rows: this.rows };
-  }
-
-  private touched(): boolean[] {
-    const touched = COLUMNS.map(() => false);
-    for (const message of this.messages) message.touched.forEach((is, index) => (touched[index] ||= is));
-    return touched;
   }
 
   private payloadColumn(own: boolean, taken: readonly number[]): Payloads {

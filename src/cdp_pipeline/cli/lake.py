@@ -130,7 +130,8 @@ def gaps(
         typer.echo(json.dumps([{"first": gap.first, "last": gap.last} for gap in found]))
     else:
         for gap in found:
-            typer.echo(f"{gap.first} to {gap.last}: {gap.ledgers} ledgers are missing")
-        typer.echo(f"{len(found)} gaps" if found else "no gaps")
+            are = "ledger is" if gap.ledgers == 1 else "ledgers are"
+            typer.echo(f"{gap.first} to {gap.last}: {gap.ledgers} {are} missing")
+        typer.echo(f"gaps: {len(found)}" if found else "no gaps")
     if found:
         raise typer.Exit(1)

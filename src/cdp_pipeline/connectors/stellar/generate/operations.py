@@ -45,7 +45,7 @@ OPERATIONS: tuple[tuple[ApplyOperation, int], ...] = (
     (set_trust_line_flags, 1),
     (allow_trust, 1),
     (give_out, 2),
-    (clawback, 1),
+    (clawback, 2),
 )
 
 
