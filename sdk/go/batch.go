@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"unicode/utf8"
 )
 
 // Column is one column of a batch. A column of one entry in a batch of several rows is constant;
@@ -185,6 +186,11 @@ func (b *Batch) check() error {
 			}
 		}
 	}
+	for _, texts := range []Column[string]{b.IDs, b.Types, b.TraceIDs, b.ContentTypes} {
+		if err := checkTexts(texts); err != nil {
+			return err
+		}
+	}
 	switch b.Encoding {
 	case "", EncodingJSON, EncodingSEP51, EncodingXDR, EncodingArrow:
 		return nil
@@ -193,4 +199,14 @@ func (b *Batch) check() error {
 		Message: fmt.Sprintf("expected payloads in json, sep51, xdr or arrow, got `%s`", b.Encoding),
 		Code:    CodeEncodingUnsupported,
 	}
+}
+
+// checkTexts fails where a text is not UTF-8, which has no place in a message.
+func checkTexts(texts []string) error {
+	for _, text := range texts {
+		if !utf8.ValidString(text) {
+			return PluginError{Message: fmt.Sprintf("expected text in UTF-8, got %q", text), Code: CodeBatchInvalid}
+		}
+	}
+	return nil
 }

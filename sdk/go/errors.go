@@ -3,6 +3,7 @@ package cdpplugin
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	pb "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/gen/plugin/v1"
@@ -130,19 +131,22 @@ func errorProto(err error) *pb.Error {
 	if errors.As(err, &instruction) {
 		answer = instruction.proto()
 	}
-	answer.Message = err.Error()
+	answer.Message = strings.ToValidUTF8(err.Error(), "\uFFFD")
 	return answer
 }
 
-// asDrop tells whether err says that a message be left out, and why.
+// asDrop tells whether err says that a message be left out, and why. The outermost instruction of
+// a chain counts.
 func asDrop(err error) (reason string, dropped bool) {
-	var drop Drop
-	if errors.As(err, &drop) {
-		return drop.Error(), true
+	var instruction known
+	if !errors.As(err, &instruction) {
+		return "", false
 	}
-	var pointer *Drop
-	if errors.As(err, &pointer) && pointer != nil {
-		return pointer.Error(), true
+	switch drop := instruction.(type) {
+	case Drop:
+		return drop.Error(), true
+	case *Drop:
+		return drop.Error(), true
 	}
 	return "", false
 }

@@ -187,18 +187,22 @@ func (s *functionSource) Read(ctx context.Context, after *Resume, yield func(Sou
 	return err
 }
 
-// mostGathered is the most messages of a source function that go out as one batch.
-const mostGathered = 500
+// What of a source function's messages goes out as one batch, at the most.
+const (
+	mostGathered      = 500
+	mostGatheredBytes = 4 << 20
+)
 
 // sendGathered yields whatever messages there are, at least one, at most mostGathered at a time.
 func sendGathered(messages <-chan Message, position int64, yield func(SourceBatch) error) error {
 	for message := range messages {
-		gathered := []Message{message}
-		for more := true; more && len(gathered) < mostGathered; {
+		gathered, size := []Message{message}, len(message.Payload)
+		for more := true; more && len(gathered) < mostGathered && size < mostGatheredBytes; {
 			select {
 			case message, open := <-messages:
 				if more = open; open {
 					gathered = append(gathered, message)
+					size += len(message.Payload)
 				}
 			default:
 				more = false

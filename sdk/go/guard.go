@@ -19,9 +19,5 @@ func guard(work func() error) (err error) {
 
 func panicked(cause any) error {
 	slog.Error("the plugin's code panicked", "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
-	failure := PluginError{Message: fmt.Sprintf("panic: %v", cause), Code: CodePanic}
-	if inner, ok := cause.(error); ok {
-		failure.Message, failure.Err = "panic", inner
-	}
-	return failure
+	return PluginError{Message: fmt.Sprintf("panic: %v", cause), Code: CodePanic}
 }

@@ -87,6 +87,9 @@ func (c *OutputCollector) Add(row int, message Message) error {
 	if err != nil {
 		return err
 	}
+	if err := checkTexts([]string{message.ID, message.Type, message.TraceID, message.ContentType}); err != nil {
+		return err
+	}
 	if last := len(c.columns.Metadata); last > 0 && bytes.Equal(c.columns.Metadata[last-1], metadata) {
 		metadata = c.columns.Metadata[last-1]
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	pb "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/gen/plugin/v1"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -75,7 +76,7 @@ func answerProto(outputs *Outputs, rows int) (*pb.ProcessBatchResponse, error) {
 		if answer.Dropped == nil {
 			answer.Dropped = map[string]uint64{}
 		}
-		answer.Dropped[reason] = uint64(count)
+		answer.Dropped[strings.ToValidUTF8(reason, "\uFFFD")] += uint64(count)
 	}
 	return answer, nil
 }

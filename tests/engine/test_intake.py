@@ -43,7 +43,9 @@ class Replaying(Base):
         for first in range(start, 13, 3):
             if len(self.resumes) == 1 and first == 10:
                 raise Retry("connection lost")
-            yield lagging(range(first, min(first + 3, 13)), max(first - 2, start - 1), b"t%d" % first)
+            yield lagging(
+                range(first, min(first + 3, 13)), max(first - 2, start - 1), b"t%d" % first
+            )
         yield SourceBatch(Batch.empty(), (), 12)
 
 
@@ -77,7 +79,7 @@ class TestFaultySources:
     @pytest.mark.parametrize(
         "script",
         [
-            pytest.param([lagging([5], 5), lagging([5], 6)], id="a position split, and not said so"),
+            pytest.param([lagging([5], 5), lagging([5], 6)], id="a position split in silence"),
             pytest.param([lagging([1], 9), lagging([4], 10)], id="behind its own mark"),
             pytest.param([lagging([5, 4], 5)], id="falling within a batch"),
             pytest.param([lagging([5], 3), lagging([4], 6)], id="falling between batches"),

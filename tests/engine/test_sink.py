@@ -1,4 +1,4 @@
-"""A consumer is fed one delivery at a time, and a silent stream does not hold back its checkpoint."""
+"""A consumer is fed one delivery at a time; a silent stream holds back no checkpoint."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from cdp_pipeline.engine.parcel import Edge, Parcel, Part
 from cdp_pipeline.engine.sink import ConsumerStage
 from cdp_pipeline.engine.stage import StageFailed
 from cdp_pipeline.engine.statistics import StageStatistics
-from cdp_pipeline.testing import MemoryConsumer
-from cdpplugin import Batch, Delivery, Drop, Fatal, PluginError, Retry
-from tests.engine.conftest import Bench, Limits, Policy
+from cdp_pipeline.testing import MemoryConsumer, ScriptedSource
+from cdpplugin import Batch, Delivery, Drop, Fatal, PluginError, Retry, Sep51Payloads
+from tests.engine.conftest import Bench, Limits, Policy, numbers
 
 
 class Feed:
@@ -149,13 +149,12 @@ class TestDeliveries:
         """Of several parts of one parcel, only the last promises its position."""
         consumer = MemoryConsumer()
         feed = Feed(tmp_path, consumer)
-        batches = [Batch.of("A", [1, 2]), Batch.of("B", [1, 2]).to("json")]
-        feed.edge._queue.put_nowait(Parcel([Part(batches[0], [1, 2])], 0))
-        await until(lambda: consumer.marks)
-        await feed.give(1, 2, kind="B")
+        sep51 = Batch(types="B", payloads=Sep51Payloads([b"1", b"2"]))
+        parts = [Part(Batch.of("A", [1, 2]), [1, 2]), Part(sep51, [1, 2])]
+        await feed.edge.put(Parcel(parts, 2))
         await feed.end()
 
-        assert [0, 2] == consumer.marks
+        assert [-1, 2] == consumer.marks
 
     async def test_a_mark_without_rows_is_delivered(self, tmp_path: Path) -> None:
         """A stream whose rows were all dropped still moves its consumer on."""
@@ -202,9 +201,6 @@ class TestErrors:
         class Full(MemoryConsumer):
             async def flush(self) -> int | None:
                 raise PluginError("disk full", code="sink.full")
-
-        from cdp_pipeline.testing import ScriptedSource
-        from tests.engine.conftest import numbers
 
         outcome = await bench.run(ScriptedSource(numbers(1, 5)), Full(buffered=True))
 

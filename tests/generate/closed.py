@@ -120,3 +120,49 @@ def closed_ledgers(spec: LakeSpec) -> Iterator[Closed]:
     for ledger in generate_ledgers(spec):
         meta = xdr.LedgerCloseMeta.from_xdr_bytes(ledger.xdr)
         yield Closed(ledger, meta.v2 if meta.v == 2 else meta.v1, meta.v)
+
+
+def entry_key(data: xdr.LedgerEntryData) -> bytes:
+    """The packed `LedgerKey` of an entry."""
+    kind = data.type
+    if data.account is not None:
+        key = xdr.LedgerKey(kind, account=xdr.LedgerKeyAccount(data.account.account_id))
+    elif data.trust_line is not None:
+        line = xdr.LedgerKeyTrustLine(data.trust_line.account_id, data.trust_line.asset)
+        key = xdr.LedgerKey(kind, trust_line=line)
+    elif data.offer is not None:
+        offer = xdr.LedgerKeyOffer(data.offer.seller_id, data.offer.offer_id)
+        key = xdr.LedgerKey(kind, offer=offer)
+    elif data.data is not None:
+        note = xdr.LedgerKeyData(data.data.account_id, data.data.data_name)
+        key = xdr.LedgerKey(kind, data=note)
+    elif data.claimable_balance is not None:
+        balance = xdr.LedgerKeyClaimableBalance(data.claimable_balance.balance_id)
+        key = xdr.LedgerKey(kind, claimable_balance=balance)
+    elif data.liquidity_pool is not None:
+        pool = xdr.LedgerKeyLiquidityPool(data.liquidity_pool.liquidity_pool_id)
+        key = xdr.LedgerKey(kind, liquidity_pool=pool)
+    elif data.contract_data is not None:
+        stored = data.contract_data
+        place = xdr.LedgerKeyContractData(stored.contract, stored.key, stored.durability)
+        key = xdr.LedgerKey(kind, contract_data=place)
+    else:
+        assert data.ttl is not None
+        key = xdr.LedgerKey(kind, ttl=xdr.LedgerKeyTtl(data.ttl.key_hash))
+    return key.to_xdr_bytes()
+
+
+def steps(ledger: Closed) -> Iterator[list[Any]]:
+    """The changes of a ledger in the order in which the network makes them."""
+    processed = [one.processed for one in ledger.transactions]
+    for one in processed:
+        yield one.fee_processing.ledger_entry_changes
+    for transaction in ledger.transactions:
+        meta = transaction.meta
+        yield meta.tx_changes_before.ledger_entry_changes
+        for operation in meta.operations:
+            yield operation.changes.ledger_entry_changes
+        yield meta.tx_changes_after.ledger_entry_changes
+    for one in processed:
+        if ledger.version == 2:
+            yield one.post_tx_apply_fee_processing.ledger_entry_changes

@@ -6,8 +6,7 @@ from collections import Counter
 from hashlib import sha256
 
 from stellar_sdk import Keypair, xdr
-
-from tests.generate.closed import Closed, Transaction, hash_of, public_key
+from tests.generate.closed import Closed, Transaction, entry_key, hash_of, public_key
 
 _HAPPENING = {
     "CREATE_ACCOUNT",
@@ -185,20 +184,4 @@ def test_footprints_cover_what_is_written(every: list[Closed]) -> None:
         for change in one.meta.operations[0].changes.ledger_entry_changes:
             entry = change.created or change.updated
             if entry is not None and entry.data.ttl is None:
-                assert _key_of(entry.data) in allowed
-
-
-def _key_of(data: xdr.LedgerEntryData) -> bytes:
-    if data.account is not None:
-        key = xdr.LedgerKey(data.type, account=xdr.LedgerKeyAccount(data.account.account_id))
-    elif data.trust_line is not None:
-        line = data.trust_line
-        key = xdr.LedgerKey(
-            data.type, trust_line=xdr.LedgerKeyTrustLine(line.account_id, line.asset)
-        )
-    else:
-        stored = data.contract_data
-        assert stored is not None
-        place = xdr.LedgerKeyContractData(stored.contract, stored.key, stored.durability)
-        key = xdr.LedgerKey(data.type, contract_data=place)
-    return key.to_xdr_bytes()
+                assert entry_key(entry.data) in allowed

@@ -231,9 +231,7 @@ class TestDeadLetters:
         assert [BAD] == letters
         assert [n for n in range(FIRST, LAST + 1) if n != BAD] == workshop.ledgers("out")
 
-    def test_a_dead_letter_that_cannot_be_written_stops_the_run(
-        self, workshop: Workshop
-    ) -> None:
+    def test_a_dead_letter_that_cannot_be_written_stops_the_run(self, workshop: Workshop) -> None:
         """Nothing vanishes: no letter, no mark; what came before is durable."""
         lines = [json.dumps({"n": n} if n != 3 else {}) for n in range(1, 6)]
         (workshop.folder / "in.jsonl").write_text("\n".join(lines))

@@ -170,9 +170,7 @@ class TestState:
         assert "network" in other.fault.message
 
     @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 99}', b"\xff\x00"])
-    def test_a_torn_checkpoint_is_not_guessed_at(
-        self, workshop: Workshop, content: bytes
-    ) -> None:
+    def test_a_torn_checkpoint_is_not_guessed_at(self, workshop: Workshop, content: bytes) -> None:
         """A checkpoint that is none of ours stops the run; it never starts over by itself."""
         (workshop.folder / "in.jsonl").write_text('{"n": 1}\n')
         keys = {
@@ -206,9 +204,7 @@ class TestState:
 
 
 class TestPipes:
-    def test_framed_ledgers_come_through_a_pipe(
-        self, workshop: Workshop, test_data: Path
-    ) -> None:
+    def test_framed_ledgers_come_through_a_pipe(self, workshop: Workshop, test_data: Path) -> None:
         """What stellar-core writes to its metadata pipe gives the rows that the lake gives."""
         framed = test_data / "captive_core" / "pubnet-30822015-30822025.framed.xdr"
         file = workshop.write(

@@ -1,7 +1,8 @@
 /**
- * Structured logs: one JSON object a line on standard error, as `spec/handshake.md` says.
+ * Structured log lines on standard error: JSON when a host listens, readable text when a person does.
  *
- * The host takes `level` and `message` as such and the other fields as the line's fields.
+ * In a plugin's own process (`PLUGIN_MODE=grpc`) each line is a JSON object with `level` and
+ * `message`, which the host takes as such, its other fields as the line's (`spec/handshake.md`).
  */
 
 import { encodeJson, type JsonObject } from "./json.js";
@@ -16,29 +17,35 @@ export interface Logger {
   warning(message: string, fields?: JsonObject): void;
   error(message: string, fields?: JsonObject): void;
   /** Return a logger whose lines carry `fields` too. */
-  with(fields: JsonObject): Logger;
+  bind(fields: JsonObject): Logger;
 }
 
 /** Return a logger that hands its lines to `write`. */
 export function createLogger(write: (line: string) => void, bound: JsonObject = {}): Logger {
   const at = (level: Level) => (message: string, fields?: JsonObject) =>
-    write(`${line({ ...bound, ...fields, level, message })}\n`);
+    write(`${line(level, message, { ...bound, ...fields })}\n`);
   return {
     debug: at("debug"),
     info: at("info"),
     warning: at("warning"),
     error: at("error"),
-    with: (fields) => createLogger(write, { ...bound, ...fields }),
+    bind: (fields) => createLogger(write, { ...bound, ...fields }),
   };
 }
 
-function line(fields: JsonObject): string {
+function line(level: Level, message: string, fields: JsonObject): string {
   const plain = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, printable(value)]));
+  if (process.env.PLUGIN_MODE === "grpc") return json({ ...plain, level, message });
+  const facts = Object.entries(plain).map(([name, value]) => ` ${name}=${typeof value === "object" ? json(value) : value}`);
+  return `${level}: ${message}${facts.join("")}`;
+}
+
+function json(value: unknown): string {
   try {
-    return encodeJson(plain);
+    return encodeJson(value);
   } catch {
     // A log line is never worth an error of its own: cycles are written as text.
-    return encodeJson(Object.fromEntries(Object.entries(plain).map(([name, value]) => [name, String(value)])));
+    return encodeJson(Object.fromEntries(Object.entries(value ?? {}).map(([name, held]) => [name, String(held)])));
   }
 }
 

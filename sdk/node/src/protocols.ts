@@ -31,10 +31,10 @@ export interface Plugin {
   /** Say how it is; cheap, callable at any time. Without it: healthy. */
   health?(): Awaitable<HealthStatus>;
 
-  /** Give the state to the instance that replaces this one. */
+  /** Return everything the instance that replaces this one must know. Called before `stop`. */
   exportState?(): Awaitable<Uint8Array>;
 
-  /** Take the state of the instance that this one replaces. Called before `start`. */
+  /** Take what `exportState` of an earlier instance gave. Called after `start`. */
   importState?(state: Uint8Array): Awaitable<void>;
 }
 

@@ -13,6 +13,7 @@ from cdpplugin.batch import Batch, Constant, Lazy, concat
 from cdpplugin.delivery import Context, Delivery, Resume, SourceBatch, SourceDescription
 from cdpplugin.errors import ConfigInvalid, Drop, Fatal, PluginError, Retry, UnsupportedEncoding
 from cdpplugin.function import consumer, processor, source
+from cdpplugin.log import Logger, get_logger
 from cdpplugin.message import Message, view, views
 from cdpplugin.metadata import (
     Encoding,
@@ -23,8 +24,16 @@ from cdpplugin.metadata import (
     SourceInfo,
 )
 from cdpplugin.outputs import OutputCollector, OutputPart, Outputs
-from cdpplugin.payloads import JsonPayloads, Payloads, Sep51Payloads, decode_json, encode_json
-from cdpplugin.protocols import Base, Consumer, Plugin, Processor, Source
+from cdpplugin.payloads import (
+    JsonPayloads,
+    PayloadInvalid,
+    Payloads,
+    Sep51Payloads,
+    decode_json,
+    encode_json,
+)
+from cdpplugin.protocols import Base, Consumer, KeepsState, Plugin, Processor, Source
+from cdpplugin.serving import serve, serve_consumer, serve_processor, serve_source
 
 __version__ = "0.1.0"
 
@@ -41,11 +50,14 @@ __all__ = [
     "Fatal",
     "HealthStatus",
     "JsonPayloads",
+    "KeepsState",
     "Lazy",
+    "Logger",
     "Message",
     "OutputCollector",
     "OutputPart",
     "Outputs",
+    "PayloadInvalid",
     "Payloads",
     "Plugin",
     "PluginError",
@@ -65,7 +77,12 @@ __all__ = [
     "consumer",
     "decode_json",
     "encode_json",
+    "get_logger",
     "processor",
+    "serve",
+    "serve_consumer",
+    "serve_processor",
+    "serve_source",
     "source",
     "view",
     "views",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, TypeVar, overload
 
 from cdpplugin.metadata import SourceInfo
@@ -17,7 +18,7 @@ T = TypeVar("T")
 
 JSON_CONTENT = "application/json"
 NO_SOURCE = SourceInfo()
-NO_METADATA: Mapping[str, Any] = {}
+NO_METADATA: Mapping[str, Any] = MappingProxyType({})
 
 
 class Constant(Sequence[T]):
@@ -60,7 +61,10 @@ class Lazy(Sequence[T]):
     def _read(self) -> Sequence[T]:
         make = self._make
         if make is not None:
-            self._rows = make()
+            rows = make()
+            if len(rows) != self._length:
+                raise ValueError(f"a lazy column of {self._length} rows was made of {len(rows)}")
+            self._rows = rows
             self._make = None
         return self._rows
 
@@ -101,11 +105,16 @@ def concat_columns(columns: Sequence[Sequence[T]]) -> Sequence[T]:
     length = sum(map(len, columns))
     if all(isinstance(column, Constant) for column in columns):
         values = [column.value for column in columns if isinstance(column, Constant)]
-        if all(value == values[0] for value in values):
+        if all(_same(value, values[0]) for value in values):
             return Constant(values[0], length)
     if any(isinstance(column, Lazy) for column in columns):
         return Lazy(length, lambda: list(chain.from_iterable(columns)))
     return list(chain.from_iterable(columns))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Tell whether two values may stand for one another; 1, 1.0 and True in metadata may not."""
+    return one is other or (one == other and isinstance(one, (str, SourceInfo)))
 
 
 class Batch:
@@ -196,10 +205,11 @@ class Batch:
         return self._each(lambda c: take_column(c, rows), self.payloads.take(rows))
 
     def slice(self, start: int, stop: int) -> Batch:
-        """Return rows *start* to *stop* (exclusive)."""
+        """Return rows *start* to *stop* (exclusive); those beyond the end are not there."""
         if start == 0 and stop >= len(self):
             return self
         stop = min(stop, len(self))
+        start = min(start, stop)
         return self._each(lambda c: slice_column(c, start, stop), self.payloads.slice(start, stop))
 
     def _each(self, apply: Callable[[Sequence[Any]], Sequence[Any]], payloads: Payloads) -> Batch:

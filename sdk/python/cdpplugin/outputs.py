@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
+from cdpplugin.backing import RawPayloads
 from cdpplugin.batch import Batch, take_column
-from cdpplugin.errors import PluginError
+from cdpplugin.errors import PluginError, UnsupportedEncoding
 from cdpplugin.message import Message
-from cdpplugin.payloads import JsonPayloads, Payloads, encode_json
+from cdpplugin.metadata import SourceInfo
+from cdpplugin.payloads import (
+    JsonPayloads,
+    PayloadInvalid,
+    Payloads,
+    decode_json,
+    encode_json,
+)
 
 _COLUMNS = {
     "id": "ids",
@@ -20,6 +30,8 @@ _COLUMNS = {
     "trace_id": "trace_ids",
     "content_type": "content_types",
 }
+_PLAIN = {str, int, bool, type(None)}
+_KINDS = {"metadata": dict, "source": SourceInfo}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +82,20 @@ class Outputs:
 class OutputCollector:
     """Gathers the messages that a function returns into columns.
 
-    Payloads are encoded as they come, so that an author may go on changing an
-    object that was already returned. A message that passes as it came is not kept:
-    its columns are the input's.
+    What a message holds is taken down as it comes, so that an author may go on changing
+    an object that was already returned. Of a message that passes as it came nothing is
+    kept: its columns are the input's.
     """
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
         self._rows: list[int] = []
-        self._messages: dict[int, Message] = {}
+        self._changes: dict[int, dict[str, Any]] = {}
         self._payloads: dict[int, bytes] = {}
         self._errors: dict[int, PluginError] = {}
         self._dropped: dict[str, int] = {}
         self._own = True
+        self._raw = isinstance(batch.payloads, RawPayloads)
 
     def add(self, row: int, message: Message) -> None:
         """Take *message* as an output of input row *row*.
@@ -102,12 +115,29 @@ class OutputCollector:
         index, changes = len(self._rows), message.__dict__
         own = message._row == row and message._batch is self._batch
         read = "payload" in changes
-        if read or not own:
-            self._payloads[index] = encode_json(message.payload)
+        encoded = self._encoded(row, message.payload, own) if read or not own else None
         if len(changes) > read or not own:
-            self._messages[index] = message
+            self._changes[index] = _taken_down(message, own)
             self._own &= own
+        if encoded is not None:
+            self._payloads[index] = encoded
         self._rows.append(row)
+
+    def _encoded(self, row: int, payload: Any, own: bool) -> bytes | None:
+        """Return *payload* as JSON, or None where a column of another form still holds it."""
+        held = self._batch.payloads
+        if not own or held.encoding == "json":
+            return encode_json(payload)
+        if isinstance(payload, bytes) and payload == held.wire_rows()[row]:
+            return None
+        encoded = encode_json(payload)
+        with suppress(UnsupportedEncoding):
+            return None if encoded == held.json()[row] else encoded
+        return encoded
+
+    def _is_as_read(self, message: Message) -> bool:
+        """Tell whether a payload that is bytes was read and not replaced: bytes never change."""
+        return message.payload is self._batch.payloads.value(message._row)
 
     def add_result(self, row: int, result: Message | Sequence[Message] | None) -> None:
         """Take whatever a function returned for input row *row*; all of it or nothing."""
@@ -119,12 +149,13 @@ class OutputCollector:
     def _add_all(self, row: int, result: Sequence[Message]) -> None:
         kept = len(self._rows)
         try:
-            for message in result:
+            for message in result if isinstance(result, Iterable) else (result,):
                 self.add(row, message)
         except Exception:
+            for index in range(kept, len(self._rows)):
+                self._changes.pop(index, None)
+                self._payloads.pop(index, None)
             del self._rows[kept:]
-            self._messages = {i: m for i, m in self._messages.items() if i < kept}
-            self._payloads = {i: p for i, p in self._payloads.items() if i < kept}
             raise
 
     def fail(self, row: int, error: PluginError) -> None:
@@ -136,29 +167,38 @@ class OutputCollector:
         self._dropped[reason] = self._dropped.get(reason, 0) + 1
 
     def outputs(self) -> Outputs:
-        """Return everything gathered so far."""
+        """Return everything gathered so far.
+
+        Raises:
+            PluginError: plugin.output_invalid; an id or a type is no text.
+        """
         parts = (self._part(),) if self._rows else ()
-        return Outputs(parts, self._errors, self._dropped)
+        return Outputs(parts, dict(self._errors), dict(self._dropped))
 
     def _part(self) -> OutputPart:
         every = range(len(self._batch))
-        rows = every if self._rows == list(every) else self._rows
-        if not self._messages and not self._payloads:
+        rows = every if self._rows == list(every) else list(self._rows)
+        if not self._changes and not self._payloads:
             return OutputPart(self._batch.take(rows), rows)
-        changed: set[str] = set().union(*map(vars, self._messages.values()))
+        changed: set[str] = set().union(*self._changes.values())
         columns: dict[str, Any] = {}
         for name, column in _COLUMNS.items():
             held = take_column(getattr(self._batch, column), rows)
             differs = name in changed or not self._own
-            columns[column] = self._merged(name, held) if differs else held
+            columns[column] = _checked(name, self._merged(name, held)) if differs else held
         return OutputPart(Batch(payloads=self._payload_column(rows), **columns), rows)
 
     def _merged(self, name: str, held: Sequence[Any]) -> Sequence[Any]:
-        """Return *held*, the input's values, with those of the messages that were kept."""
-        messages = self._messages
-        if len(messages) == len(held):
-            return [getattr(message, name) for message in messages.values()]
-        return [getattr(messages[i], name) if i in messages else own for i, own in enumerate(held)]
+        """Return *held*, the input's values, with those that were taken down in their places."""
+        changes = self._changes.values()
+        if len(changes) == len(held):
+            with suppress(KeyError):
+                return list(map(itemgetter(name), changes))
+        merged = list(held)
+        for index, taken in self._changes.items():
+            if name in taken:
+                merged[index] = taken[name]
+        return merged
 
     def _payload_column(self, rows: Sequence[int]) -> Payloads:
         encoded = self._payloads
@@ -168,3 +208,50 @@ class OutputCollector:
             return JsonPayloads(list(encoded.values()))
         held = self._batch.payloads.json()
         return JsonPayloads([encoded.get(i) or held[row] for i, row in enumerate(rows)])
+
+
+def _taken_down(message: Message, own: bool) -> dict[str, Any]:
+    """Return what *message* holds beside its payload: what differs, or all of it."""
+    if not own and message._batch is not None:
+        for name in _COLUMNS:
+            getattr(message, name)  # what was not read yet is read into `__dict__`
+    taken = message.__dict__.copy()
+    taken.pop("payload", None)
+    if "metadata" in taken:
+        taken["metadata"] = _plain_metadata(taken["metadata"])
+    return taken
+
+
+def _plain_metadata(metadata: Any) -> dict[str, Any]:
+    """Return a copy of *metadata* that holds plain JSON values only.
+
+    Raises:
+        PayloadInvalid: It is no JSON object.
+    """
+    if type(metadata) is dict:
+        for name, value in metadata.items():
+            if value.__class__ not in _PLAIN or name.__class__ is not str:
+                break
+        else:
+            return metadata.copy()
+    plain = decode_json(encode_json(metadata))
+    if not isinstance(plain, dict):
+        raise PayloadInvalid(
+            f"expected metadata to be a JSON object, got `{type(metadata).__name__}`",
+            hint="metadata is a dict with string keys",
+        )
+    return plain
+
+
+def _checked(name: str, values: Sequence[Any]) -> Sequence[Any]:
+    """Return *values* where each is of the kind that its column holds."""
+    kind = _KINDS.get(name, str)
+    for found in set(map(type, values)):
+        if not issubclass(found, kind):
+            raise PluginError(
+                f"expected the `{name}` of a message to be `{kind.__name__}`, "
+                f"got `{found.__name__}`",
+                code="plugin.output_invalid",
+                hint="see cdpplugin.Message for what each attribute holds",
+            )
+    return values

@@ -60,7 +60,7 @@ def generate(
             done = written
 
         summary = write_lake(spec, out, progress=advance)
-    typer.echo(f"{out}: ledgers {spec.first_ledger} to {spec.last_ledger}, {summary.files} files")
+    typer.echo(f"{out}: ledgers {summary.first_ledger} to {summary.last_ledger}, {summary.files} files")
 
 
 @app.command()

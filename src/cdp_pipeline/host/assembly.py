@@ -13,7 +13,7 @@ from cdp_pipeline.engine.pipeline import ConsumerStep, ProcessorStep, Step
 from cdp_pipeline.engine.policy import ErrorPolicy, delay_s
 from cdp_pipeline.engine.stage import StageSpec
 from cdp_pipeline.errors import CdpError, ConfigError, PluginFault
-from cdp_pipeline.host.components import Component, wrong_kind
+from cdp_pipeline.host.components import Component, require_kind
 from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes import native
 from cdpplugin import ConfigInvalid, Context, PluginError, PluginMetadata, Retry
@@ -36,9 +36,7 @@ async def configured(component: Component) -> Any:
     except CdpError as error:
         error.where = error.where or component.where
         raise
-    kind = handle.metadata().type
-    if isinstance(component.stage, StageConfig) == (kind == "source"):
-        raise wrong_kind(component, kind)
+    require_kind(component.stage, handle.metadata().type, component.where)
     try:
         await handle.configure(component.config)
     except ConfigInvalid as error:

@@ -50,14 +50,20 @@ class Component:
         return self.metadata.reference if self.metadata else self.name
 
 
-def wrong_kind(component: Component, got: str) -> ConfigError:
-    """Return the error for a source among the stages, or anything else in its place."""
-    is_stage = isinstance(component.stage, StageConfig)
+def require_kind(stage: ComponentConfig, kind: str, where: str) -> None:
+    """Refuse a source among the stages, and anything else in its place.
+
+    Raises:
+        ConfigError: component.wrong_kind.
+    """
+    is_stage = isinstance(stage, StageConfig)
+    if is_stage == (kind != "source"):
+        return
     expected = "a processor or consumer" if is_stage else "a source"
-    return ConfigError(
-        f"expected {expected}, got the {got} `{component.stage.component}`",
+    raise ConfigError(
+        f"expected {expected}, got the {kind} `{stage.component}`",
         code="component.wrong_kind",
-        where=component.where,
+        where=where,
         hint="`flowctl list` shows what each component is",
     )
 
@@ -96,12 +102,15 @@ class Resolver:
         except CdpError as error:
             error.where = error.where or self._where((*key_path, key))
             raise
+        where = self._where((*key_path, key))
+        if metadata is not None:
+            require_kind(stage, metadata.type, where)
         config, secrets = self._config(stage, metadata)
         return Component(
             name=stage.name,
             stage=stage,
             key_path=key_path,
-            where=self._where((*key_path, key)),
+            where=where,
             metadata=metadata,
             config=config,
             create=create,

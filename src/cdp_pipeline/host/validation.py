@@ -9,7 +9,7 @@ from cdp_pipeline.config.faults import faults_of, in_file_order
 from cdp_pipeline.config.pipeline import PipelineConfig
 from cdp_pipeline.errors import CdpError, ConfigError
 from cdp_pipeline.host.catalog import Catalog
-from cdp_pipeline.host.components import Component, Resolver, wrong_kind
+from cdp_pipeline.host.components import Component, Resolver
 
 ANY = frozenset({"*"})
 
@@ -48,7 +48,7 @@ def check(
             report.stages.append(stage)
         else:
             _note(report, stage)
-    _check_kinds(report)
+    _note_unchecked(report)
     if not report.faults:
         _check_types(report)
         _check_end(report)
@@ -62,15 +62,11 @@ def _note(report: Report, error: CdpError) -> None:
     report.faults += faults_of(error) if isinstance(error, ConfigError) else [error]
 
 
-def _check_kinds(report: Report) -> None:
-    """A source stands at the start and nowhere else."""
-    if report.source and (metadata := report.source.metadata) and metadata.type != "source":
-        report.faults.append(wrong_kind(report.source, metadata.type))
-    for stage in report.stages:
-        if stage.metadata is None:
-            report.unchecked.append(f"`{stage.name}`: its kind, configuration and types")
-        elif stage.metadata.type == "source":
-            report.faults.append(wrong_kind(stage, "source"))
+def _note_unchecked(report: Report) -> None:
+    source = [report.source] if report.source else []
+    for component in (*source, *report.stages):
+        if component.metadata is None:
+            report.unchecked.append(f"`{component.name}`: its kind, configuration and types")
 
 
 def _check_types(report: Report) -> None:

@@ -7,7 +7,7 @@ import importlib.util
 import inspect
 import itertools
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +15,7 @@ from typing import Any
 
 from cdp_pipeline.errors import ArtifactError, ConfigError
 from cdpplugin import Plugin
+from cdpplugin.serving import registering
 
 GROUP = "cdp.plugins"
 _PREFIX = "cdp_native_"
@@ -47,7 +48,9 @@ def load_installed(point: EntryPoint) -> Plugin:
         ArtifactError: plugin.load_failed; its module cannot be imported.
     """
     try:
-        return _instance(point.load(), point.value)
+        with registering():
+            member = point.load()
+        return _instance(member, point.value)
     except ArtifactError:
         raise
     except (Exception, SystemExit) as error:
@@ -57,6 +60,7 @@ def load_installed(point: EntryPoint) -> Plugin:
 def load_file(reference: str) -> Plugin:
     """Return a new plugin object from a Python file, `FILE.py` or `FILE.py:NAME`.
 
+    A file that serves its plugin when it is run (`cdpplugin.serve`) hands it over here.
     Each call runs the file anew, and the modules beside it that it imports, so that two
     stages never share an object. Modules beside it must be imported while the file is run.
 
@@ -72,8 +76,9 @@ def load_file(reference: str) -> Plugin:
             hint="`path` resolves against the pipeline file's folder",
         )
     try:
-        module = _run(path)
-        return _named(module, path, name) if name else _only(module, path)
+        with registering() as served:
+            module = _run(path)
+        return _named(module, path, name) if name else _only(module, path, served)
     except ArtifactError:
         raise
     except (Exception, SystemExit) as error:
@@ -124,12 +129,12 @@ def _named(module: ModuleType, path: Path, name: str) -> Plugin:
     return _instance(getattr(module, name), f"{path}:{name}")
 
 
-def _only(module: ModuleType, path: Path) -> Plugin:
-    """Return the one plugin of *module*: an object, else a class of its own."""
+def _only(module: ModuleType, path: Path, served: Sequence[Plugin]) -> Plugin:
+    """Return the one plugin of *module*: the one it serves, an object, or a class of its own."""
     members = vars(module).items()
     objects = {name: m for name, m in members if _is_plugin_object(m)}
     classes = {name: m for name, m in members if _is_own_plugin_class(m, module)}
-    found = objects or classes
+    found = {plugin.metadata().name: plugin for plugin in served} or objects or classes
     if len(found) != 1:
         names = ", ".join(f"`{name}`" for name in found) or "none"
         raise ArtifactError(
@@ -137,7 +142,8 @@ def _only(module: ModuleType, path: Path) -> Plugin:
             code="plugin.ambiguous" if found else "plugin.not_found",
             hint=f"name it: `path: {path.name}:NAME`"
             if found
-            else "decorate a function with `cdpplugin.processor`, `consumer` or `source`",
+            else "decorate a function with `cdpplugin.processor`, `consumer` or `source`, "
+            "or end the file with `cdpplugin.serve`",
         )
     return _instance(next(iter(found.values())), str(path))
 

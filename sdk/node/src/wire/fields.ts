@@ -60,6 +60,8 @@ export interface Field<T> {
   readonly number: number;
   readonly label: "one" | "optional" | "repeated" | "map";
   readonly kind: string;
+  /** Tell whether a value may be laid out like this; another is skipped. */
+  accepts(wire: number): boolean;
   initial(): T;
   read(reader: Reader, wire: number, held: T): T;
   write(writer: Writer, value: T): void;
@@ -73,6 +75,7 @@ export function one<T>(number: number, kind: Kind<T>): Field<T> {
     number,
     label: "one",
     kind: kind.name,
+    accepts: (wire) => wire === kind.wire,
     initial: kind.initial,
     read: (reader) => kind.read(reader),
     write: (writer, value) => {
@@ -89,6 +92,7 @@ export function optional<T>(number: number, kind: Kind<T>): Field<T | undefined>
     number,
     label: "optional",
     kind: kind.name,
+    accepts: (wire) => wire === kind.wire,
     initial: () => undefined,
     read: (reader) => kind.read(reader),
     write: (writer, value) => {
@@ -106,6 +110,7 @@ export function repeated<T>(number: number, kind: Kind<T>): Field<T[]> {
     number,
     label: "repeated",
     kind: kind.name,
+    accepts: (wire) => wire === kind.wire || wire === Wire.Bytes,
     initial: () => [],
     read: (reader, wire, held) => {
       if (wire !== Wire.Bytes || !packed) held.push(kind.read(reader));
@@ -137,16 +142,16 @@ export function map<T>(number: number, kind: Kind<T>): Field<Map<string, T>> {
     number,
     label: "map",
     kind: kind.name,
+    accepts: (wire) => wire === Wire.Bytes,
     initial: () => new Map(),
     read: (reader, _wire, held) => {
-      const end = reader.slice();
-      const { key, value } = entry.read(new Reader(reader.bytes, reader.start, end));
+      const { key, value } = entry.read(reader);
       return held.set(key, value as T);
     },
     write: (writer, values) => {
       for (const [key, value] of values) {
         tag(writer, number, Wire.Bytes);
-        writer.nested(() => entry.write(writer, { key, value } as never));
+        entry.write(writer, { key, value } as never);
       }
     },
   };
@@ -202,8 +207,8 @@ export class MessageType<F extends Fields> implements Kind<Held<F>> {
     while (reader.more) {
       const key = reader.uint32();
       const known = this.byNumber.get(key >>> 3);
-      if (known === undefined) reader.skip(key & 7);
-      else held[known[0]] = known[1].read(reader, key & 7, held[known[0]]);
+      if (known?.[1].accepts(key & 7)) held[known[0]] = known[1].read(reader, key & 7, held[known[0]]);
+      else reader.skip(key & 7);
     }
     return held as Held<F>;
   }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc.aio import ServerInterceptor, ServicerContext
@@ -14,8 +14,9 @@ from cdpplugin.log import traceparent
 TOKEN_KEY = "cdp-token"  # noqa: S105 - the name of a header
 _OPEN = "/grpc.health.v1.Health/"
 
-Handler = grpc.RpcMethodHandler[Any, Any]
-Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]
+if TYPE_CHECKING:
+    Handler = grpc.RpcMethodHandler[Any, Any]
+    Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]
 
 
 async def _unauthenticated(requests: Any, context: ServicerContext[Any, Any]) -> None:
@@ -25,7 +26,7 @@ async def _unauthenticated(requests: Any, context: ServicerContext[Any, Any]) ->
     )
 
 
-class Guard(ServerInterceptor):
+class Guard(ServerInterceptor):  # type: ignore[type-arg]
     """Refuses calls without the token, where there is one; keeps the caller's trace context."""
 
     def __init__(self, token: str) -> None:

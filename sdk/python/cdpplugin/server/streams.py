@@ -7,14 +7,14 @@ ends its stream.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from grpc.aio import ServicerContext
 
 from cdpplugin import wire
-from cdpplugin.delivery import SourceBatch
+from cdpplugin.delivery import Resume, SourceBatch
 from cdpplugin.errors import PluginError
 from cdpplugin.function import as_plugin_error
 from cdpplugin.handles import ConsumerHandle, SourceHandle
@@ -22,6 +22,7 @@ from cdpplugin.server.credits import Credits
 from cdpplugin.server.sizes import cut_to_fit
 from cdpplugin.v1 import plugin_pb2 as pb
 
+T = TypeVar("T")
 Answer = Callable[[pb.MessageBatch], Awaitable[pb.ProcessBatchResponse]]
 
 
@@ -32,11 +33,9 @@ class Readings:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
-    def begin(
-        self, requests: AsyncIterator[Any], take: Callable[[Any], Any]
-    ) -> asyncio.Task[None]:
-        """Hand each of *requests* to *take*, until they end or the plugin stops."""
-        task = asyncio.create_task(_hand_over(requests, take))
+    def begin(self, reading: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run *reading* until it ends or the plugin stops."""
+        task = asyncio.create_task(reading)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         if self._stopping:
@@ -58,7 +57,7 @@ class Readings:
             task.cancel()
 
 
-async def _hand_over(requests: AsyncIterator[Any], take: Callable[[Any], Any]) -> None:
+async def _hand_over(requests: AsyncIterator[T], take: Callable[[T], None]) -> None:
     async for request in requests:
         take(request)
 
@@ -66,13 +65,13 @@ async def _hand_over(requests: AsyncIterator[Any], take: Callable[[Any], Any]) -
 class ProcessorStream:
     """One `Stream` call.
 
-    Invariant: at most `credits` batches are held at once; a host that sends more is refused.
+    Invariant: at most `allowed` batches are held at once; a host that sends more is refused.
     """
 
-    def __init__(self, context: ServicerContext[Any, Any], answer: Answer, credits: int) -> None:  # noqa: A002
+    def __init__(self, context: ServicerContext[Any, Any], answer: Answer, allowed: int) -> None:
         self._context = context
         self._answer = answer
-        self._credits = credits
+        self._credits = allowed
         self._open = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._writing = asyncio.Lock()
@@ -85,7 +84,7 @@ class ProcessorStream:
         """
         await self._write(pb.StreamResponse(credits=self._credits))
         try:
-            await readings.done(readings.begin(requests, self._take))
+            await readings.done(readings.begin(_hand_over(requests, self._take)))
             await asyncio.gather(*self._tasks)
         finally:
             for task in self._tasks:
@@ -133,42 +132,43 @@ class SourceStream:
         first = await anext(requests, None)
         if first is None:
             return
-        credits = Credits(first.credits)  # noqa: A001
-        listening = asyncio.create_task(self._listen(requests, credits))
-        sending = readings.begin(self._responses(first, credits), lambda _: None)
+        granted = Credits(first.credits)
+        listening = asyncio.create_task(self._listen(requests, granted))
+        sending = readings.begin(self._send(first, granted))
         try:
             await readings.done(sending)
         finally:
             listening.cancel()
 
-    async def _listen(self, requests: AsyncIterator[pb.ReadRequest], credits: Credits) -> None:  # noqa: A002
+    async def _listen(self, requests: AsyncIterator[pb.ReadRequest], granted: Credits) -> None:
         try:
             async for request in requests:
-                credits.grant(request.credits)
+                granted.grant(request.credits)
                 if request.HasField("acknowledged_through"):
                     await self._source.acknowledge(request.acknowledged_through)
         except Exception as error:
-            credits.close(error)
+            granted.close(error)
         else:
-            credits.close()
+            granted.close()
 
-    async def _responses(self, first: pb.ReadRequest, credits: Credits) -> AsyncIterator[None]:  # noqa: A002
-        """Send responses, one a step."""
+    async def _send(self, first: pb.ReadRequest, granted: Credits) -> None:
         try:
-            stream = cast("Any", self._source.read(wire.decode_resume(first)))
-            async with aclosing(stream):
-                while await credits.take():
-                    found: SourceBatch | None = await anext(stream, None)
-                    if found is None:
-                        return
-                    for number, response in enumerate(cut_to_fit(found, self._limit_bytes)):
-                        if number and not await credits.take():
-                            return
-                        await self._context.write(response)
-                        yield
+            await self._send_all(wire.decode_resume(first), granted)
         except Exception as error:
             message = wire.encode_error(as_plugin_error(error))
             await self._context.write(pb.ReadResponse(error=message))
+
+    async def _send_all(self, after: Resume | None, granted: Credits) -> None:
+        stream = cast("AsyncGenerator[SourceBatch, None]", self._source.read(after))
+        async with aclosing(stream):
+            while await granted.take():
+                found = await anext(stream, None)
+                if found is None:
+                    return
+                for number, response in enumerate(cut_to_fit(found, self._limit_bytes)):
+                    if number and not await granted.take():
+                        return
+                    await self._context.write(response)
 
 
 class ConsumerStream:
@@ -181,7 +181,7 @@ class ConsumerStream:
     async def run(self, requests: AsyncIterator[pb.ConsumeRequest], readings: Readings) -> None:
         """Answer *requests* until they end."""
         waiting: asyncio.Queue[pb.ConsumeRequest | None] = asyncio.Queue()
-        reading = readings.begin(requests, waiting.put_nowait)
+        reading = readings.begin(_hand_over(requests, waiting.put_nowait))
         reading.add_done_callback(lambda _: waiting.put_nowait(None))
         try:
             while (request := await waiting.get()) is not None:
@@ -204,6 +204,8 @@ class ConsumerStream:
         return response
 
     async def _take(self, request: pb.ConsumeRequest) -> int | None:
-        if request.flush:
-            return await self._consumer.flush()
-        return await self._consumer.consume(wire.decode_delivery(request))
+        durable = None
+        if request.batch.rows or not request.flush:
+            durable = await self._consumer.consume(wire.decode_delivery(request))
+        flushed = await self._consumer.flush() if request.flush else None
+        return durable if flushed is None else flushed

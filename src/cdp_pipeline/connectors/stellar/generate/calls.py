@@ -40,7 +40,9 @@ _ADDRESS = tag(xdr.SCValType.SCV_ADDRESS)
 _MUXED = tag(xdr.SCAddressType.SC_ADDRESS_TYPE_MUXED_ACCOUNT)
 
 _FIRST_PROTOCOL_WITH_MUXED_TRANSFERS = 23
-_PERSISTENT_LIFE_LEDGERS = 120_960
+# The least and about the most that pubnet grants: longer than any generated lake.
+_PERSISTENT_LIFE_LEDGERS = 2_073_600
+_LONGEST_LIFE_LEDGERS = 3_110_000
 _RECORD_LIFE_LEDGERS = 16
 _LEAST_SPENDABLE = 10**9
 
@@ -192,7 +194,7 @@ def extend_life(scene: Scene) -> Call:
     if not vault.living:
         return vault_deposit(scene)
     life = scene.dice.pick(vault.living)
-    extend_to = _PERSISTENT_LIFE_LEDGERS * 2
+    extend_to = _LONGEST_LIFE_LEDGERS
     scene.changes.touch(life)
     life.live_until = scene.ledger + extend_to
     body = tag(_EXTEND) + VERSION_0 + u32(extend_to)

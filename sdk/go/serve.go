@@ -1,0 +1,123 @@
+package cdpplugin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	pb "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/gen/plugin/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+)
+
+// How long calls in progress may take when the plugin is told to end. A host kills earlier or
+// later as it likes; this bounds a plugin whose host is gone.
+const stopGrace = 30 * time.Second
+
+// Buffers that keep a batch of some hundred kilobytes moving without waiting for window updates.
+const (
+	windowBytes           = 8 << 20
+	connectionWindowBytes = 32 << 20
+	bufferBytes           = 256 << 10
+)
+
+// Serve serves plugin, a [Processor], [Source] or [Consumer], where the environment says so, and
+// returns when it was told to end: nil after SIGTERM, SIGINT, the end of [WithContext], or, in a
+// process launched by a host, the end of standard input, which tells that the host is gone. Calls
+// in progress are finished first.
+func Serve(plugin Plugin, options ...Option) error {
+	installLogger()
+	metadata, err := plugin.Metadata().checked(plugin)
+	if err != nil {
+		return err
+	}
+	place, err := endpointFrom(os.Getenv)
+	if err != nil {
+		return err
+	}
+	listener, err := place.listen()
+	if err != nil {
+		return err
+	}
+	chosen := settingsOf(metadata, options)
+	ctx, release := signal.NotifyContext(chosen.ctx, syscall.SIGTERM, os.Interrupt)
+	defer release()
+	if place.launched {
+		ctx = untilEnd(ctx, os.Stdin)
+	}
+	service := newService(plugin, metadata, chosen, place)
+	slog.Info("plugin is listening", "plugin", metadata.Reference(), "network", place.network, "address", listener.Addr().String())
+	return serve(ctx, service, listener, chosen, release)
+}
+
+// serve answers calls on listener until ctx ends; release lets a second signal end the process.
+func serve(ctx context.Context, service *service, listener net.Listener, chosen settings, release func()) error {
+	server := grpc.NewServer(serverOptions(service, listener, chosen)...)
+	pb.RegisterPluginServiceServer(server, service)
+	states := health.NewServer()
+	healthpb.RegisterHealthServer(server, states)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	release()
+	states.Shutdown()
+	service.drain()
+	stopServer(server)
+	bounded, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	if err := service.stop(bounded); err != nil {
+		slog.Error("the plugin did not stop cleanly", "error", err.Error())
+	}
+	return nil
+}
+
+// stopServer lets calls in progress finish, but not for ever.
+func stopServer(server *grpc.Server) {
+	bound := time.AfterFunc(stopGrace, server.Stop)
+	defer bound.Stop()
+	server.GracefulStop()
+}
+
+func serverOptions(service *service, listener net.Listener, chosen settings) []grpc.ServerOption {
+	options := []grpc.ServerOption{
+		grpc.ForceServerCodecV2(newCodec()),
+		grpc.MaxRecvMsgSize(service.maxMessageBytes),
+		grpc.MaxSendMsgSize(service.maxMessageBytes),
+		grpc.InitialWindowSize(windowBytes),
+		grpc.InitialConnWindowSize(connectionWindowBytes),
+		grpc.ReadBufferSize(bufferBytes),
+		grpc.WriteBufferSize(bufferBytes),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
+		grpc.ChainUnaryInterceptor(service.checkUnary),
+		grpc.ChainStreamInterceptor(service.checkStream),
+	}
+	if chosen.tls != nil && listener.Addr().Network() != "unix" {
+		options = append(options, grpc.Creds(credentials.NewTLS(chosen.tls)))
+	}
+	return options
+}
+
+// untilEnd returns a context that also ends when reader does.
+func untilEnd(ctx context.Context, reader io.Reader) context.Context {
+	ended, cancel := context.WithCancelCause(ctx)
+	go func() {
+		_, _ = io.Copy(io.Discard, reader)
+		cancel(errHostGone)
+	}()
+	return ended
+}
+
+var errHostGone = errors.New("standard input ended: the host is gone")
