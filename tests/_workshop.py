@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-from tests._flowctl import Finished, flowctl
 
 from cdp_pipeline.config.paths import state_folder
+from tests._flowctl import Finished, flowctl
 
 FIRST, LAST = 30822015, 30822025
 
@@ -57,14 +57,16 @@ class Workshop:
         files = self.folder / folder / "ledgers"
         if not list(files.rglob("*.parquet")):
             return []
-        found = duckdb.sql(f"SELECT sequence FROM '{files}/**/*.parquet' ORDER BY 1")
-        return [sequence for (sequence,) in found.fetchall()]
+        query = f"SELECT sequence FROM '{files}/**/*.parquet' ORDER BY 1"
+        with duckdb.connect() as connection:
+            return [sequence for (sequence,) in connection.execute(query).fetchall()]
 
 
 def count(table: Path) -> int:
     """Return the number of rows in a folder of Parquet files."""
-    [row] = duckdb.sql(f"SELECT count(*) FROM '{table}/**/*.parquet'").fetchall()
-    return int(row[0])
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT count(*) FROM '{table}/**/*.parquet'").fetchall()
+    return int(found[0][0])
 
 
 def galexie(lake: Lake, start: int = FIRST, end: int = LAST, **keys: object) -> dict[str, object]:

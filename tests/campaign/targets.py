@@ -64,7 +64,7 @@ class Targets:
                 table: Counter(
                     text
                     for (text,) in connection.execute(
-                        f'SELECT t::text FROM "{self.schema}"."{table}" t'  # type: ignore[arg-type]
+                        f'SELECT t::text FROM "{self.schema}"."{table}" t'
                     ).fetchall()
                 )
                 for table in TABLES
@@ -87,7 +87,7 @@ class Targets:
                 found["parquet"][table] = _first(local.execute(query.format(files)).fetchall())
                 found["duckdb"][table] = _first(local.execute(query.format(table)).fetchall())
                 away = query.format(f'"{self.schema}"."{table}"')
-                answer = remote.execute(away).fetchall()  # type: ignore[arg-type]
+                answer = remote.execute(away).fetchall()
                 found["postgresql"][table] = sorted(_first(answer))
         return found
 

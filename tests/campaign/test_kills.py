@@ -35,8 +35,8 @@ def lake(tmp_path: Path) -> dict[str, str]:
     """A generated lake, as the variables of the campaign's pipeline file."""
     folder, ledgers = tmp_path / "lake", LEDGERS[FORM]
     made = flowctl(
-        *("lake", "generate", "--ledgers", ledgers, "--first", FIRST, "--seed", 7),
-        *("--transactions", 12, "--out", folder),
+        *("lake", "generate", "--ledgers", str(ledgers), "--first", str(FIRST), "--seed", "7"),
+        *("--transactions", "12", "--out", str(folder)),
     )
     assert made.code == 0, made.err
     manifest = json.loads((folder / ".config.json").read_text())

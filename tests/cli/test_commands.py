@@ -190,7 +190,7 @@ class TestComponents:
 
 class TestRun:
     def test_the_answer_of_a_run_is_on_stderr(self, file: Path) -> None:
-        """stdout belongs to the data; log lines and summary go to stderr."""
+        """Data alone goes to stdout; log lines and summary go to stderr."""
         done = flowctl("run", file)
 
         assert (0, "") == (done.code, done.out)

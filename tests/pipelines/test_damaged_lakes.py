@@ -67,10 +67,10 @@ def damage(path: Path, change: Callable[[bytes], bytes]) -> None:
     path.write_bytes(change(path.read_bytes()))
 
 
-def write_rows(workshop: Workshop, lake: Lake, **config: object) -> Finished:
+def write_rows(workshop: Workshop, lake: Lake) -> Finished:
     return workshop.run(
         "rows",
-        source=galexie(lake, **config),
+        source=galexie(lake),
         pipeline=[rows("ledgers", "transactions"), parquet()],
     )
 

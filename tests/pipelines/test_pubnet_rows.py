@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from tests._flowctl import Finished, flowctl
 from tests._workshop import FIRST, LAST, Lake, Workshop, galexie, parquet, rows
-from tests.conftest import ROOT
 
-EXAMPLE = ROOT / "examples" / "pipelines" / "pubnet-rows.yaml"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "pipelines" / "pubnet-rows.yaml"
 
 
 def run_example(lake: Lake, out: Path, end: int = LAST) -> Finished:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
@@ -35,6 +35,7 @@ class PluginHandle:
         self._plugin: Any = plugin
         self._metadata = plugin.metadata()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix=self._metadata.name)
+        self._calls: set[Future[Any]] = set()
 
     def metadata(self) -> PluginMetadata:
         """Return what the plugin said of itself when it was loaded."""
@@ -61,6 +62,11 @@ class PluginHandle:
         return status
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a plain method of the plugin still runs, also one nobody waits for any more."""
+        return bool(self._calls)
+
+    @property
     def keeps_state(self) -> bool:
         """Whether the plugin hands its state over to the instance that replaces it."""
         return isinstance(self._plugin, KeepsState)
@@ -78,9 +84,10 @@ class PluginHandle:
         try:
             if inspect.iscoroutinefunction(method):
                 return await method(*arguments)
-            loop = asyncio.get_running_loop()
-            run = copy_context().run
-            answer = await loop.run_in_executor(self._threads, run, _called, method, *arguments)
+            call = self._threads.submit(copy_context().run, _called, method, *arguments)
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+            answer = await asyncio.wrap_future(call)
             return await answer if inspect.isawaitable(answer) else answer
         except SystemExit as error:
             raise _exit_refused(error) from error

@@ -31,7 +31,7 @@ _COLUMNS = {
     "content_type": "content_types",
 }
 _PLAIN = {str, int, bool, type(None)}
-_KINDS = {"metadata": dict, "source": SourceInfo}
+_KINDS: dict[str, type] = {"metadata": Mapping, "source": SourceInfo}
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,21 @@ class Launched:
     lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._came = threading.Condition()
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        self.lines += (line.decode() for line in iter(self.process.stdout.readline, b""))
+        for line in iter(self.process.stdout.readline, b""):
+            with self._came:
+                self.lines.append(line.decode())
+                self._came.notify_all()
+
+    def wait_for(self, line: str) -> None:
+        """Wait until the plugin has written *line*."""
+        with self._came:
+            assert self._came.wait_for(lambda: line in self.lines, END_S), self.lines
 
     def wait(self) -> int:
         """Wait for the end; return the exit status."""

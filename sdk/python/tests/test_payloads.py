@@ -164,7 +164,7 @@ class TestDecoding:
 
 
 columns = st.sampled_from([JsonPayloads, Sep51Payloads])
-rows = st.lists(values, max_size=12)
+rows = st.lists(scalars, max_size=12)
 
 
 class TestColumn:

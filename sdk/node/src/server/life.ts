@@ -1,6 +1,6 @@
 /** A plugin's life: who it is, its configuration, its start and its end. */
 
-import { ConfigInvalid, Fatal } from "../errors.js";
+import { asPluginError, ConfigInvalid, Fatal } from "../errors.js";
 import { decodeJson, encodeJson, type JsonObject } from "../json.js";
 import type { Context } from "../delivery.js";
 import type { PluginKind } from "../metadata.js";
@@ -79,6 +79,7 @@ export class Life {
   async start(request: MessageOf<typeof wire.StartRequest>): Promise<Of<typeof wire.StartResponse>> {
     const { plugin } = this;
     this.began = true;
+    this.stopped = undefined;
     await plugin.start?.(contextOf(request));
     if (request.importedState.length > 0) await this.importState(request.importedState);
     const answer: Of<typeof wire.StartResponse> = {};
@@ -112,10 +113,13 @@ export class Life {
     if (this.began) await this.stop({ exportState: false });
   }
 
-  /** Ask the plugin how it is. */
+  /** Ask the plugin how it is; one that cannot say is unhealthy. */
   async health(): Promise<Of<typeof wire.HealthResponse>> {
-    const health = await this.plugin.health?.();
-    return { status: "healthy", ...health };
+    try {
+      return { status: "healthy", ...(await this.plugin.health?.()) };
+    } catch (error) {
+      return { status: "unhealthy", message: asPluginError(error).message };
+    }
   }
 
   /** Make a consumer forget its position. */

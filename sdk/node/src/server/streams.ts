@@ -103,6 +103,7 @@ export async function readStream(call: Duplex, source: Source, bounds: Bounds): 
 class Reading {
   private readonly credits = new Credits();
   private readonly over = new AbortController();
+  private last = -Infinity;
   private acknowledged: Promise<void> = Promise.resolve();
   private begin!: (after: Resume | null) => void;
   private readonly begun = new Promise<Resume | null>((resolve) => (this.begin = resolve));
@@ -160,7 +161,7 @@ class Reading {
   }
 
   private async sendBatch(found: Parameters<typeof cutToFit>[0]): Promise<void> {
-    checkPositions(found.positions, found.batch.length);
+    this.last = checkedPositions(found.positions, found.batch.length, this.last);
     let first = true;
     for (const message of cutToFit(found, this.bounds.maxMessageBytes)) {
       if (!first && !(await this.credits.take())) return;
@@ -181,12 +182,15 @@ class Reading {
   }
 }
 
-function checkPositions(positions: readonly number[], rows: number): void {
-  if (positions.length !== rows) {
-    throw new PluginError(`expected the position of each of ${rows} rows, got ${positions.length}`, {
-      code: "plugin.output_invalid",
-    });
+/** Check that there is a position a row and none below `last`; return the last one. */
+function checkedPositions(positions: readonly number[], rows: number, last: number): number {
+  const invalid = (why: string) => new PluginError(why, { code: "plugin.output_invalid" });
+  if (positions.length !== rows) throw invalid(`expected the position of each of ${rows} rows, got ${positions.length}`);
+  for (const position of positions) {
+    if (position < last) throw invalid(`positions never decrease, got ${position} after ${last}`);
+    last = position;
   }
+  return last;
 }
 
 /** Serve `Consume`: an answer to each request, in order. */

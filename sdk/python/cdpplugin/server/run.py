@@ -43,7 +43,7 @@ def run(
         get_logger().error(error.message, code=error.code, hint=error.hint)
         sys.exit(1)
     if not ended:
-        get_logger().error("calls did not end in time", grace_s=GRACE_S)
+        get_logger().error("a call did not end in time", grace_s=GRACE_S)
         _leave(1)
 
 
@@ -141,7 +141,7 @@ class _Process:
                     await service.stop()
         except TimeoutError:
             return False
-        return True
+        return not self._handle.is_busy
 
 
 def _options(place: Place) -> list[tuple[str, Any]]:

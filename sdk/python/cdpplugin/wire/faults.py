@@ -35,6 +35,8 @@ def _instruction(error: PluginError) -> pb.Error.Instruction:
 
 
 def _cut(text: str) -> str:
+    """Return *text* as it can travel: short enough, and without half characters."""
+    text = text.encode(errors="replace").decode()
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 4] + " ..."
 
 

@@ -21,7 +21,8 @@ class Counter(Base):
         return PluginMetadata("counter", "1.0.0", stateful=True)
 
     async def process_batch(self, batch: Batch) -> Outputs:
-        """Count, then wait as long as the first payload says."""
+        """Wait as long as the first payload says, then count."""
+        print("begun")
         await asyncio.sleep(batch.payloads.value(0)["wait_s"])
         self.count += len(batch)
         answer = Batch.of("Count", [self.count])

@@ -32,6 +32,9 @@ def work(message: Message) -> Message | list[Message] | None:
         raise ValueError("oops")
     if did == "meet":
         together.wait(timeout=20)
+    if did == "hang":
+        print("hanging")
+        threading.Event().wait()
     if did == "twice":
         return [message, message]
     if did == "grow":
