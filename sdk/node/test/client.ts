@@ -1,6 +1,5 @@
 /** A host's side of the wire: a client of the two services, over real connections. */
 
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -104,8 +103,7 @@ export class Duplex<I extends Record<string, any>, O extends Record<string, any>
     private readonly request: MessageType<I>,
     private readonly response: MessageType<O>,
   ) {
-    this.status = once(call, "status").then(([status]) => status);
-    this.status.catch(() => undefined);
+    this.status = new Promise((resolve) => call.once("status", resolve));
     call.on("error", () => undefined);
     this.items = call[Symbol.asyncIterator]();
   }

@@ -63,7 +63,7 @@ describe("a source function", () => {
       resumed = after;
       yield new SourceBatch(Batch.of("N", [7]), [70], { completedThrough: 75, token: Buffer.from("t") });
     });
-    reading.send({ credits: 1, afterPosition: 60, afterToken: Buffer.from("s") });
+    reading.send({ credits: 2, afterPosition: 60, afterToken: Buffer.from("s") });
     const [only] = await all(reading);
     assert.deepEqual({ position: 60, token: Buffer.from("s") }, resumed);
     assert.deepEqual([[70], 75, "t"], [only!.positions, only!.completedThrough, only!.token.toString()]);

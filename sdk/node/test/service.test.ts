@@ -337,9 +337,12 @@ describe("Stream", () => {
     for (const [stateful, expected] of [[false, 3], [true, 1]] as const) {
       let now = 0;
       let most = 0;
+      let reach!: () => void;
+      const reached = new Promise<void>((resolve) => (reach = resolve));
       const plugin = new FunctionProcessor({ ...IDENTITY, stateful }, async (message) => {
         most = Math.max(most, ++now);
-        await new Promise((resolve) => setImmediate(resolve));
+        if (now === expected) reach();
+        await reached;
         now--;
         return message;
       });

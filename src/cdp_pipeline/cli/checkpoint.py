@@ -58,7 +58,7 @@ def reset(
     import asyncio
 
     from cdp_pipeline.config import load_pipeline
-    from cdp_pipeline.host.running import forget
+    from cdp_pipeline.host.reset import forget
 
     config = load_pipeline(file, os.environ)
     if not yes:

@@ -60,7 +60,8 @@ def generate(
             done = written
 
         summary = write_lake(spec, out, progress=advance)
-    typer.echo(f"{out}: ledgers {summary.first_ledger} to {summary.last_ledger}, {summary.files} files")
+    ledgers_held = f"{summary.first_ledger} to {summary.last_ledger}"
+    typer.echo(f"{out}: ledgers {ledgers_held}, {summary.files} files")
 
 
 @app.command()

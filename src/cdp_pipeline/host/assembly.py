@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from cdp_pipeline.config.pipeline import PipelineConfig
@@ -13,41 +15,85 @@ from cdp_pipeline.engine.pipeline import ConsumerStep, ProcessorStep, Step
 from cdp_pipeline.engine.policy import ErrorPolicy, delay_s
 from cdp_pipeline.engine.stage import StageSpec
 from cdp_pipeline.errors import CdpError, ConfigError, PluginFault
-from cdp_pipeline.host.components import Component, require_kind
+from cdp_pipeline.host.components import Component, Handle, require_kind
 from cdp_pipeline.observability.logs import logger
-from cdp_pipeline.runtimes import native
-from cdpplugin import ConfigInvalid, Context, PluginError, PluginMetadata, Retry
+from cdpplugin import ConfigInvalid, Consumer, Context, PluginError, PluginMetadata, Retry
 from cdpplugin.function import as_plugin_error
 
 _CONSUMER_LIMITS = BatchLimits(rows=10_000, size_bytes=64 << 20)
 """A consumer takes whatever is waiting: it writes better in bulk."""
 
 
-async def configured(component: Component) -> Any:
-    """Return a new, configured handle of *component*.
+@asynccontextmanager
+async def configured(components: Sequence[Component]) -> AsyncIterator[list[Any]]:
+    """Give a new, configured handle of each component; stop them all in the reverse order.
 
     Raises:
-        ConfigError: The plugin refuses its configuration, or is of the wrong kind.
-        CdpError: It cannot be loaded.
+        ConfigError: A plugin refuses its configuration, or is of the wrong kind.
+        CdpError: One cannot be loaded.
     """
+    handles: list[Any] = []
+    complete = False
+    try:
+        for component in components:
+            handles.append(await _launched(component))
+            await _configure(component, handles[-1])
+        complete = True
+        yield handles
+    finally:
+        for component, handle in reversed(list(zip(components, handles, strict=False))):
+            await _stop(component, handle, loud=complete)
+
+
+async def _launched(component: Component) -> Any:
     workers = component.stage.workers if isinstance(component.stage, StageConfig) else 1
     try:
-        handle = native.handle(component.create(), workers=workers)
+        handle = await component.launch(workers)
     except CdpError as error:
         error.where = error.where or component.where
         raise
-    require_kind(component.stage, handle.metadata().type, component.where)
+    try:
+        require_kind(component.stage, handle.metadata().type, component.where)
+    except ConfigError:
+        await _stop(component, handle, loud=False)
+        raise
+    return handle
+
+
+async def _configure(component: Component, handle: Handle) -> None:
     try:
         await handle.configure(component.config)
     except ConfigInvalid as error:
         raise _refused(component, error) from error
     except Exception as error:
         raise fault(component, as_plugin_error(error), "configure") from error
-    return handle
+
+
+async def _stop(component: Component, handle: Handle, *, loud: bool) -> None:
+    """Stop *handle*; one that was never started may be at a loss, which nobody needs to hear."""
+    try:
+        await handle.stop()
+    except Exception as error:
+        if loud:
+            logger(stage=component.name, plugin=component.reference).warning(
+                "stop failed", error=component.secrets.masked(str(error))
+            )
+
+
+async def forget(component: Component, handle: Consumer, context: Context) -> Sequence[str]:
+    """Let a consumer forget its position; return what it did.
+
+    Raises:
+        PluginFault: It cannot.
+    """
+    try:
+        return await handle.forget(context)
+    except Exception as error:
+        raise fault(component, as_plugin_error(error), "forget its position") from error
 
 
 async def start(
-    component: Component, handle: native.NativePlugin, context: Context, policy: ErrorPolicy
+    component: Component, handle: Handle, context: Context, policy: ErrorPolicy
 ) -> None:
     """Start *handle*; a plugin that asks for a retry is started again, as *policy* says.
 
@@ -133,6 +179,6 @@ def _policy(config: PolicyConfig) -> ErrorPolicy:
 def step(component: Component, handle: Any, pipeline: PipelineConfig) -> Step:
     """Return *component* as a step of the engine."""
     spec = stage_spec(component, pipeline, handle.metadata())
-    if isinstance(handle, native.NativeConsumer):
+    if handle.metadata().type == "consumer":
         return ConsumerStep(spec, handle)
     return ProcessorStep(spec, handle)

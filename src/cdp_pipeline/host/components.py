@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,8 +16,13 @@ from cdp_pipeline.config.secrecy import Secrets
 from cdp_pipeline.config.stage import ComponentConfig, SourceConfig, StageConfig
 from cdp_pipeline.errors import CdpError, ConfigError
 from cdp_pipeline.host.catalog import Catalog
-from cdp_pipeline.runtimes import discovery
-from cdpplugin import Plugin, PluginMetadata
+from cdp_pipeline.runtimes import discovery, native
+from cdpplugin import Consumer, Plugin, PluginMetadata, Processor, Source
+
+Handle = Source | Processor | Consumer
+"""A plugin behind the asynchronous contract, whatever executes it."""
+
+Launch = Callable[[int], Awaitable[Handle]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +36,7 @@ class Component:
         where: `file:line:column` of it.
         metadata: What it says of itself; None where that is unknown until it is started.
         config: Its configuration, checked where it has a schema, paths resolved.
-        create: Makes a new plugin object.
+        launch: Makes a new handle that takes so many calls at once; nothing is configured yet.
         secrets: What of its configuration must not be shown.
     """
 
@@ -41,7 +46,7 @@ class Component:
     where: str
     metadata: PluginMetadata | None
     config: Mapping[str, Any] = field(repr=False)
-    create: Callable[[], Plugin]
+    launch: Launch
     secrets: Secrets = field(repr=False)
 
     @property
@@ -98,7 +103,7 @@ class Resolver:
         key_path = self._pipeline.path_of(stage)
         key = "plugin" if stage.plugin else "type"
         try:
-            create, metadata = self._find(stage)
+            launch, metadata = self._find(stage)
         except CdpError as error:
             error.where = error.where or self._where((*key_path, key))
             raise
@@ -113,11 +118,11 @@ class Resolver:
             where=where,
             metadata=metadata,
             config=config,
-            create=create,
+            launch=launch,
             secrets=secrets,
         )
 
-    def _find(self, stage: ComponentConfig) -> tuple[Callable[[], Plugin], PluginMetadata | None]:
+    def _find(self, stage: ComponentConfig) -> tuple[Launch, PluginMetadata | None]:
         if not stage.plugin:
             return self._installed(stage.type)
         plugin = self._pipeline.plugin(stage.plugin)
@@ -131,7 +136,7 @@ class Resolver:
             )
         return self._listed(plugin)
 
-    def _listed(self, plugin: PluginConfig) -> tuple[Callable[[], Plugin], PluginMetadata | None]:
+    def _listed(self, plugin: PluginConfig) -> tuple[Launch, PluginMetadata | None]:
         if not plugin.path:
             return self._installed(plugin.name)
         path = plugin.path
@@ -148,16 +153,17 @@ class Resolver:
         file = path.partition(".py:")[0] + ".py" if ".py:" in path else path
         if missing := _missing(file):
             raise ConfigError(missing, code="plugin.not_found", where=where, hint="check `path`")
-        return (lambda: discovery.load_file(path)), None
+        return _natively(lambda: discovery.load_file(path)), None
 
     def _plugin_path(self, plugin: PluginConfig) -> KeyPath:
         names = [known.name for known in self._pipeline.plugins]
         return ("plugins", names.index(plugin.name), "path")
 
-    def _installed(self, type_name: str) -> tuple[Callable[[], Plugin], PluginMetadata | None]:
+    def _installed(self, type_name: str) -> tuple[Launch, PluginMetadata | None]:
         if type_name not in self._catalog:
             raise self._catalog.unknown(type_name)
-        return (lambda: self._catalog.create(type_name)), self._catalog.metadata(type_name)
+        launch = _natively(lambda: self._catalog.create(type_name))
+        return launch, self._catalog.metadata(type_name)
 
     def _config(
         self, stage: ComponentConfig, metadata: PluginMetadata | None
@@ -182,3 +188,12 @@ class Resolver:
 
 def _missing(path: str) -> str:
     return "" if Path(path).exists() else f"expected a plugin at `{path}`, found nothing"
+
+
+def _natively(create: Callable[[], Plugin]) -> Launch:
+    """Return how a plugin object made by *create* is executed in this process."""
+
+    async def launch(workers: int) -> Handle:
+        return native.handle(create(), workers=workers)
+
+    return launch

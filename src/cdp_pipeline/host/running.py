@@ -23,7 +23,6 @@ from cdp_pipeline.host.lock import run_lock
 from cdp_pipeline.host.resumption import Resumption, decide
 from cdp_pipeline.host.validation import check
 from cdp_pipeline.observability.logs import logger
-from cdp_pipeline.runtimes import native
 from cdpplugin import Context, SourceDescription
 
 Ending = Literal["completed", "already_completed", "nothing_read", "stopped", "failed"]
@@ -92,7 +91,7 @@ async def run_pipeline(
     Raises:
         CdpError: The pipeline could not be started. What fails later is in the result.
     """
-    components = _checked(config, environ, catalog)
+    components = checked(config, environ, catalog)
     folder = state_folder(config.name, environ)
     with run_lock(folder, config.name):
         async with _started(config, components) as (stream, handles):
@@ -111,7 +110,7 @@ async def run_pipeline(
     return RunResult(ending, statistics, stream, faults, letters.path)
 
 
-def _checked(
+def checked(
     config: PipelineConfig, environ: Mapping[str, str], catalog: Catalog | None
 ) -> list[Component]:
     """Return the source and the stages.
@@ -133,34 +132,19 @@ def _checked(
 async def _started(
     config: PipelineConfig, components: Sequence[Component]
 ) -> AsyncIterator[tuple[SourceDescription, list[Any]]]:
-    """Configure and start every plugin, the source first; stop them in the reverse order."""
-    handles: list[native.NativePlugin] = []
-    begun: list[tuple[Component, native.NativePlugin]] = []
-    try:
-        handles += [await assembly.configured(component) for component in components]
+    """Start every plugin, the source first."""
+    async with assembly.configured(components) as handles:
         stream = SourceDescription(identity="", network=config.network)
         schemas: dict[str, Mapping[str, Any]] = {}
         for component, handle in zip(components, handles, strict=True):
-            begun.append((component, handle))
+            metadata = handle.metadata()
             context = Context(config.name, component.name, stream.network, dict(schemas))
-            policy = assembly.stage_spec(component, config, handle.metadata()).on_error
+            policy = assembly.stage_spec(component, config, metadata).on_error
             await assembly.start(component, handle, context, policy)
-            if isinstance(handle, native.NativeSource):
+            if metadata.type == "source":
                 stream = await handle.describe()
-            schemas.update(handle.metadata().output_schema)
+            schemas.update(metadata.output_schema)
         yield stream, handles
-    finally:
-        for component, handle in reversed(begun):
-            await _stop(component, handle)
-
-
-async def _stop(component: Component, handle: native.NativePlugin) -> None:
-    try:
-        await handle.stop()
-    except Exception as error:
-        logger(stage=component.name, plugin=component.reference).warning(
-            "stop failed", error=component.secrets.masked(str(error))
-        )
 
 
 async def _durable(
@@ -169,7 +153,7 @@ async def _durable(
     return {
         component.name: await handle.durable_position()
         for component, handle in zip(components, handles, strict=True)
-        if isinstance(handle, native.NativeConsumer)
+        if handle.metadata().type == "consumer"
     }
 
 
@@ -237,30 +221,3 @@ def _ending(outcome: Outcome, statistics: RunStatistics, stream: SourceDescripti
     done = statistics.resumed_from
     ended = stream.last is not None and done is not None and done >= stream.last
     return "already_completed" if ended else "nothing_read"
-
-
-async def forget(
-    config: PipelineConfig, environ: Mapping[str, str], catalog: Catalog | None = None
-) -> list[str]:
-    """Reset a pipeline: its checkpoint, and the position of every consumer.
-
-    Returns:
-        What was done, a line each.
-
-    Raises:
-        CdpError: The pipeline is running, or a consumer cannot forget.
-    """
-    components = _checked(config, environ, catalog)
-    folder = state_folder(config.name, environ)
-    done: list[str] = []
-    with run_lock(folder, config.name):
-        for component in components[1:]:
-            handle = await assembly.configured(component)
-            if isinstance(handle, native.NativeConsumer):
-                context = Context(config.name, component.name, config.network)
-                done += [f"{component.name}: {line}" for line in await handle.forget(context)]
-        if CheckpointStore(folder / "checkpoint.json").remove():
-            done.append(f"removed the checkpoint {folder / 'checkpoint.json'}")
-        if DeadLetters(Path(config.dead_letter.path)).remove():
-            done.append("removed the dead letters")
-    return done

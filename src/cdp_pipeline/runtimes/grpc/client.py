@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import grpc
-import grpc.aio
 from google.protobuf.message import DecodeError, Message
+from grpc_health.v1 import health_pb2
 
 from cdp_pipeline.runtimes.grpc.faults import ProtocolViolation
 from cdpplugin.log import traceparent
@@ -20,7 +20,11 @@ from cdpplugin.v1 import plugin_pb2 as pb
 DEFAULT_MAX_MESSAGE_BYTES = 256 << 20
 """Largest message, either way, in bytes."""
 
+_HEALTH_PATH = "/grpc.health.v1.Health/Check"
+
 R = TypeVar("R", bound=Message)
+Channel = Any
+"""A `grpc.aio.Channel`."""
 StreamCall = Any
 """A `grpc.aio.StreamStreamCall` of bytes."""
 
@@ -82,7 +86,7 @@ def channel_options(max_message_bytes: int) -> list[tuple[str, Any]]:
 class Client:
     """The calls of one plugin over one channel."""
 
-    def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
+    def __init__(self, channel: Channel, token: str) -> None:
         self.channel = channel
         self._token = token
         self._unary: dict[str, Any] = {}
@@ -109,13 +113,31 @@ class Client:
 
     def stream(self, method: Method[Any]) -> StreamCall:
         """Begin a long-lived call."""
-        multi: Any = self.channel.stream_stream(method.path)
-        return multi(metadata=self._metadata())
+        return self.channel.stream_stream(method.path)(metadata=self._metadata())
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         headers = (("cdp-token", self._token),) if self._token else ()
         trace = traceparent.get()
         return (*headers, ("traceparent", trace)) if trace else headers
+
+    async def health(self, timeout_s: float) -> bool | None:
+        """Return whether `grpc.health.v1` says SERVING; None where it is not served.
+
+        Raises:
+            grpc.aio.AioRpcError: It gives another error than being unavailable.
+        """
+        request = health_pb2.HealthCheckRequest().SerializeToString()
+        call = self.channel.unary_unary(_HEALTH_PATH)
+        try:
+            data = await call(request, timeout=timeout_s, metadata=self._metadata())
+        except grpc.aio.AioRpcError as error:
+            if error.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND):
+                return None
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                return False
+            raise
+        status = health_pb2.HealthCheckResponse.FromString(data).status
+        return bool(status == health_pb2.HealthCheckResponse.SERVING)
 
     async def close(self) -> None:
         """Close the channel; calls in progress end."""

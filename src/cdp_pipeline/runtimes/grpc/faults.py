@@ -18,6 +18,7 @@ PluginError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -131,7 +132,8 @@ def refused(error: grpc.aio.AioRpcError, reference: str, method: str) -> PluginE
 
 def _told(error: grpc.aio.AioRpcError) -> PluginError | None:
     """Return the error that the plugin put into the trailing metadata, if it did."""
-    for key, value in error.trailing_metadata() or ():
+    trailer: Any = error.trailing_metadata()
+    for key, value in trailer or ():
         if key == ERROR_TRAILER and isinstance(value, bytes):
             try:
                 return decode_error(pb.Error.FromString(value))

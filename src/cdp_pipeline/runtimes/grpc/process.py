@@ -19,6 +19,7 @@ from pathlib import Path
 from cdp_pipeline.errors import ArtifactError
 from cdp_pipeline.runtimes.grpc import keeper
 from cdp_pipeline.runtimes.grpc.ending import Ending
+from cdp_pipeline.runtimes.grpc.listeners import listening
 from cdp_pipeline.runtimes.grpc.liveness import ProcessIdentity, identify
 from cdp_pipeline.runtimes.grpc.logs import LogLines, LogPump
 
@@ -91,6 +92,10 @@ class PluginProcess:
     def last_lines(self) -> list[str]:
         """The last lines it printed."""
         return self._log.last_lines
+
+    def listening(self) -> Sequence[str]:
+        """Return the TCP addresses where it and its children listen."""
+        return listening(self.pid)
 
     def kill(self) -> None:
         """End it and all it has started, at once."""

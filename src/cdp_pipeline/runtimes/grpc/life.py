@@ -1,0 +1,261 @@
+"""A plugin's life over all its processes: metadata, configure, start, work, stop.
+
+What died is started again by the next call that needs it, configured and started as it
+was before. The calls that were in progress fail with `Retry`, so that the engine repeats
+them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+import grpc
+import grpc.aio
+
+from cdp_pipeline.observability.logs import logger
+from cdp_pipeline.runtimes.grpc import client, faults
+from cdp_pipeline.runtimes.grpc.client import Method
+from cdp_pipeline.runtimes.grpc.connection import Connection
+from cdp_pipeline.runtimes.grpc.restarts import Deaths, RestartPolicy
+from cdpplugin import ConfigInvalid, Context, PluginError, Retry, encode_json
+from cdpplugin.v1 import plugin_pb2 as pb
+from cdpplugin.wire import encode_context
+
+T = TypeVar("T")
+
+CONFIGURE_S = 60.0
+START_S = 300.0
+STOP_S = 30.0
+"""Longest waits for the calls of these names, in seconds."""
+_DEATH_S = 2.0
+"""Longest wait between a broken connection and the news that the process ended."""
+
+
+class Launcher(Protocol):
+    """Makes running instances of one plugin.
+
+    Attributes:
+        policy: When one that died is started again.
+        passes_config: Whether a configuration can be put into the environment.
+    """
+
+    policy: RestartPolicy
+    passes_config: bool
+
+    async def launch(self, config: bytes | None) -> Connection:
+        """Return a new instance that is ready; *config* goes into its environment.
+
+        Raises:
+            PluginError: It did not become ready. Nothing of it is left.
+            ArtifactError: It cannot be run.
+        """
+
+
+class Life:
+    """One plugin, whatever process it is in just now.
+
+    Attributes:
+        started: What the plugin answered when it was last started.
+    """
+
+    def __init__(self, launcher: Launcher, first: Connection, reference: str) -> None:
+        self.started = pb.StartResponse()
+        self._launcher = launcher
+        self._reference = reference
+        self._log = logger(plugin=reference)
+        self._deaths = Deaths(launcher.policy)
+        self._turn = asyncio.Lock()
+        self._connection = first
+        self._config: bytes | None = None
+        self._context: pb.StartRequest | None = None
+        self._stateful = first.metadata.stateful
+        self._stopped = False
+
+    @property
+    def current(self) -> Connection:
+        """The newest instance, alive or not."""
+        return self._connection
+
+    async def connection(self) -> Connection:
+        """Return an instance that lives, configured and started as far as this life is.
+
+        Raises:
+            PluginError: There is none, for now (`Retry`) or for good (`Fatal`).
+        """
+        if self._connection.is_alive:
+            return self._connection
+        async with self._turn:
+            if not self._connection.is_alive:
+                await self._revive()
+            return self._connection
+
+    async def configure(self, config: Mapping[str, Any]) -> None:
+        """Hand over the configuration.
+
+        Raises:
+            ConfigInvalid: The plugin refuses it, or has no way to take it.
+        """
+        connection = await self.connection()
+        self._config = encode_json(config)
+        if pb.FEATURE_CONFIGURE in connection.features:
+            await self._configure(connection)
+        elif config:
+            await self._relaunch_with_config(connection)
+
+    async def _relaunch_with_config(self, connection: Connection) -> None:
+        """Start a plugin that has no `Configure` again, its configuration in the environment."""
+        if not self._launcher.passes_config:
+            raise ConfigInvalid(
+                f"plugin `{self._reference}` takes no configuration: it has no call Configure",
+                code="plugin.config_unsupported",
+                hint="remove `config`; configure the service where it runs",
+            )
+        await connection.close()
+        self._connection = await self._launcher.launch(self._config)
+
+    async def start(self, context: Context, imported_state: bytes = b"") -> None:
+        """Open what the plugin needs."""
+        connection = await self.connection()
+        self._context = encode_context(context, imported_state)
+        try:
+            await self._start(connection)
+        except BaseException:
+            self._context = None
+            raise
+
+    async def stop(self, *, export_state: bool = False) -> bytes:
+        """End the plugin for good; return its state where *export_state* asks for it.
+
+        Raises:
+            PluginError: It refused to stop, or to give its state; it is ended all the same.
+        """
+        connection, self._stopped = self._connection, True
+        request = pb.StopRequest(export_state=export_state)
+        begun = self._context is not None and pb.FEATURE_LIFECYCLE in connection.features
+        try:
+            if begun and connection.is_alive:
+                answer = await self.call(connection, client.STOP, request, STOP_S)
+                return answer.exported_state
+        finally:
+            self._context = None
+            await connection.close()
+        return b""
+
+    async def call(
+        self, connection: Connection, method: Method[T], request: Any, timeout_s: float
+    ) -> T:
+        """Call the plugin; what goes wrong is a `PluginError`."""
+        return await self.guard(
+            connection, method.name, connection.client.call(method, request, timeout_s), timeout_s
+        )
+
+    async def guard(
+        self, connection: Connection, doing: str, work: Awaitable[T], timeout_s: float = 0.0
+    ) -> T:
+        """Return what *work* gives, its gRPC errors turned into `PluginError`."""
+        try:
+            return await work
+        except grpc.aio.AioRpcError as error:
+            raise await self.explain(connection, error, doing, timeout_s) from error
+
+    async def explain(
+        self, connection: Connection, error: grpc.aio.AioRpcError, doing: str, timeout_s: float
+    ) -> PluginError:
+        """Return what *error* means: the plugin died, is late, cannot be reached, or refused."""
+        if await self._is_dead(connection, error):
+            return self.crashed(connection, doing)
+        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return self.late(doing, timeout_s)
+        return faults.refused(error, self._reference, doing)
+
+    def crashed(self, connection: Connection, doing: str) -> PluginError:
+        """Return the error for an instance that died while it was *doing* something."""
+        if connection.was_discarded:
+            return faults.PluginCrashed(
+                f"plugin `{self._reference}` was ended by the host, because it hung"
+            )
+        instance = connection.instance
+        return faults.crashed(
+            self._reference, instance.ended.result(), instance.last_lines, f"during {doing}"
+        )
+
+    def late(self, doing: str, timeout_s: float) -> PluginError:
+        """Return the error for an answer that did not come in time."""
+        return faults.PluginTimeout(
+            f"plugin `{self._reference}` did not answer {doing} within {timeout_s:g} s"
+        )
+
+    async def _is_dead(self, connection: Connection, error: grpc.aio.AioRpcError) -> bool:
+        """Tell whether the instance ended; a connection breaks a moment before that is known."""
+        ended: asyncio.Future[Any] = connection.instance.ended
+        broken = connection.client.channel.get_state() is not grpc.ChannelConnectivity.READY
+        if broken and error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            await asyncio.wait([ended], timeout=_DEATH_S)
+        return ended.done() or connection.was_discarded
+
+    async def _revive(self) -> None:
+        """Start the plugin again.
+
+        Raises:
+            Fatal: It has died too often, or its state with it.
+            Retry: It did not start this time.
+        """
+        dead = self._connection
+        if self._stopped:
+            raise faults.PluginUnavailable(f"plugin `{self._reference}` is stopped")
+        if not dead.was_discarded:
+            self._deaths.note()
+        await dead.close()
+        self._check_worth(dead)
+        await asyncio.sleep(self._deaths.delay_s)
+        self._log.warning("starting the plugin again", deaths=self._deaths.count)
+        try:
+            await self._begin_again()
+        except (ConfigInvalid, Retry):
+            raise
+        except PluginError as error:
+            self._deaths.note()
+            raise faults.PluginCrashed(f"{error}", hint=error.hint) from error
+
+    def _check_worth(self, dead: Connection) -> None:
+        instance = dead.instance
+        what = f"plugin `{self._reference}` {instance.ended.result()}"
+        if self._stateful and self._context is not None:
+            raise faults.StateLost(faults.with_last_lines(what, instance.last_lines))
+        if self._deaths.are_too_many:
+            window = self._launcher.policy.window_s
+            count = self._deaths.count
+            message = f"{what}, for the {count}th time within {window:g} s"
+            raise faults.PluginWornOut(faults.with_last_lines(message, instance.last_lines))
+
+    async def _begin_again(self) -> None:
+        has_configure = pb.FEATURE_CONFIGURE in self._connection.features
+        in_environment = None if has_configure else self._config
+        connection = await self._launcher.launch(in_environment)
+        try:
+            if has_configure and self._config is not None:
+                await self._configure(connection)
+            if self._context is not None:
+                await self._start(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        self._connection = connection
+
+    async def _configure(self, connection: Connection) -> None:
+        request = pb.ConfigureRequest(config=self._config or b"{}")
+        try:
+            await self.call(connection, client.CONFIGURE, request, CONFIGURE_S)
+        except (Retry, ConfigInvalid, faults.PluginTimeout):
+            raise
+        except PluginError as error:
+            raise ConfigInvalid(error.message, code=error.code, hint=error.hint) from error
+
+    async def _start(self, connection: Connection) -> None:
+        if pb.FEATURE_LIFECYCLE in connection.features:
+            self.started = await self.call(connection, client.START, self._context, START_S)
+
+
+Revived = Callable[[], Awaitable[None]]

@@ -1,0 +1,65 @@
+"""See where processes listen, to say so when a plugin listens in the wrong place.
+
+Reads Linux's /proc (proc(5)); elsewhere nothing is seen.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_LISTEN = "0A"
+_PROCESS_GROUP = 2
+"""Field of `/proc/PID/stat` after the command's name (the 5th)."""
+
+
+def listening(group: int) -> list[str]:
+    """Return the TCP addresses where processes of *group* listen, sorted."""
+    inodes = {inode for pid in _members(group) for inode in _sockets(pid)}
+    return sorted({address for inode, address in _listeners("self") if inode in inodes})
+
+
+def listens_in_namespace(pid: int) -> bool | None:
+    """Tell whether anybody listens on TCP in the network of *pid*; None where it is unseen."""
+    try:
+        return any(True for _ in _listeners(str(pid)))
+    except PermissionError:
+        return None
+
+
+def _members(group: int) -> Iterator[str]:
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, IndexError):
+            fields = path.read_bytes().rpartition(b")")[2].split()
+            if int(fields[_PROCESS_GROUP]) == group:
+                yield path.parent.name
+
+
+def _sockets(pid: str) -> Iterator[str]:
+    for path in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(OSError):
+            target = os.readlink(path)
+            if target.startswith("socket:["):
+                yield target[8:-1]
+
+
+def _listeners(pid: str) -> Iterator[tuple[str, str]]:
+    """Yield inode and address of every listening TCP socket in the network of *pid*."""
+    for name in ("tcp", "tcp6"):
+        with suppress(FileNotFoundError):
+            lines = Path(f"/proc/{pid}/net/{name}").read_text(encoding="ascii").splitlines()
+            for fields in map(str.split, lines[1:]):
+                if fields[3] == _LISTEN:
+                    yield fields[9], _address(fields[1])
+
+
+def _address(text: str) -> str:
+    """Return `HOST:PORT` of the kernel's hexadecimal form, words in the machine's order."""
+    host, _, port = text.partition(":")
+    words = [bytes.fromhex(host[i : i + 8])[::-1] for i in range(0, len(host), 8)]
+    family = socket.AF_INET if len(words) == 1 else socket.AF_INET6
+    written = socket.inet_ntop(family, b"".join(words))
+    return f"[{written}]:{int(port, 16)}" if ":" in written else f"{written}:{int(port, 16)}"
