@@ -44,6 +44,16 @@ func changeMap(_ context.Context, message Message) (Message, error) {
 	return message, err
 }
 
+func changeObject(_ context.Context, message Message) (Message, error) {
+	object, err := ParseObject(message.Payload)
+	if err != nil {
+		return Message{}, err
+	}
+	err = object.Set("processed", true)
+	message.Payload = object.JSON()
+	return message, err
+}
+
 func benchmarkBatch(rows int) *pb.MessageBatch {
 	batch := &pb.MessageBatch{Rows: uint32(rows), Types: []string{"Payment"}, Encoding: "json"}
 	for row := range rows {
@@ -57,10 +67,13 @@ func benchmarkBatch(rows int) *pb.MessageBatch {
 
 const benchmarkRows = 1000
 
+var functions = map[string]ProcessorFunc{
+	"echo": echo, "object": changeObject, "struct": changeStruct, "map": changeMap,
+}
+
 // BenchmarkBatch measures what the SDK and an author's function cost a message, without a connection.
 func BenchmarkBatch(b *testing.B) {
-	functions := map[string]ProcessorFunc{"echo": echo, "struct": changeStruct, "map": changeMap}
-	for _, name := range []string{"echo", "struct", "map"} {
+	for _, name := range []string{"echo", "object", "struct", "map"} {
 		b.Run(name, func(b *testing.B) {
 			wire, err := proto.Marshal(&pb.StreamRequest{Sequence: 1, Batch: benchmarkBatch(benchmarkRows)})
 			if err != nil {
@@ -78,9 +91,11 @@ func BenchmarkBatch(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := newCodec().Marshal(&pb.StreamResponse{Sequence: 1, Answer: answer}); err != nil {
+				response, err := newCodec().Marshal(&pb.StreamResponse{Sequence: 1, Answer: answer})
+				if err != nil {
 					b.Fatal(err)
 				}
+				response.Free()
 			}
 			perMessage(b)
 		})
@@ -89,8 +104,7 @@ func BenchmarkBatch(b *testing.B) {
 
 // BenchmarkStream measures a whole hop over a Unix socket, with a host in Go that reads no payload.
 func BenchmarkStream(b *testing.B) {
-	functions := map[string]ProcessorFunc{"echo": echo, "struct": changeStruct, "map": changeMap}
-	for _, name := range []string{"echo", "struct", "map"} {
+	for _, name := range []string{"echo", "object", "struct", "map"} {
 		b.Run(name, func(b *testing.B) {
 			plugin := serveFunction(b, functions[name])
 			stream := openStream(b, plugin)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
+	"time"
 )
 
 // guard calls work and turns a panic into an error: a fault in a plugin's code costs the message
@@ -18,6 +20,29 @@ func guard(work func() error) (err error) {
 }
 
 func panicked(cause any) error {
-	slog.Error("the plugin's code panicked", "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	panicLog.write(cause, debug.Stack())
 	return PluginError{Message: fmt.Sprintf("panic: %v", cause), Code: CodePanic}
+}
+
+// panicLog writes stacks of panics, at most one in panicPause: a fault may hit every message.
+var panicLog panics
+
+const panicPause = time.Second
+
+type panics struct {
+	sync.Mutex
+	last   time.Time
+	unsaid int
+}
+
+func (p *panics) write(cause any, stack []byte) {
+	p.Lock()
+	defer p.Unlock()
+	now := time.Now()
+	if now.Sub(p.last) < panicPause {
+		p.unsaid++
+		return
+	}
+	slog.Error("the plugin's code panicked", "panic", fmt.Sprint(cause), "stack", string(stack), "more_before", p.unsaid)
+	p.last, p.unsaid = now, 0
 }

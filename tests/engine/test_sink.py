@@ -55,7 +55,10 @@ async def until(condition: Any) -> None:
 
 
 class Watched(MemoryConsumer):
-    """Notes how many calls are under way at once, and flushes only when it is let go."""
+    """Notes how many calls are under way at once, and flushes only when it is let go.
+
+    Like work on a thread, a flush that has begun goes on when its caller is cancelled.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(buffered=True, **options)
@@ -67,9 +70,12 @@ class Watched(MemoryConsumer):
             return await super().consume(delivery)
 
     async def flush(self) -> int | None:
+        return await asyncio.shield(asyncio.create_task(self._flush()))
+
+    async def _flush(self) -> int | None:
         async with self:
             self.flushes += 1
-            await asyncio.shield(self.let_go.wait())
+            await self.let_go.wait()
             return await super().flush()
 
     async def __aenter__(self) -> None:

@@ -89,10 +89,6 @@ export class Delivery {
     const first = this.positions.findIndex((held) => held > position);
     if (first === 0) return this;
     const start = first < 0 ? this.positions.length : first;
-    return new Delivery(
-      this.batch.slice(start, this.batch.length),
-      this.positions.slice(start),
-      this.completedThrough,
-    );
+    return new Delivery(this.batch.slice(start, this.batch.length), this.positions.slice(start), this.completedThrough);
   }
 }

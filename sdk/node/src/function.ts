@@ -162,7 +162,7 @@ export class FunctionSource extends FunctionPlugin implements Source {
     const done = after?.position ?? 0;
     let position = 0;
     try {
-      for (let waiting = items.next(); ; ) {
+      for (let waiting = items.next(); ;) {
         const gathered = await gather(items, waiting);
         const first = Math.max(0, done - position);
         position += gathered.batch.length;

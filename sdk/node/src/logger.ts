@@ -36,7 +36,9 @@ export function createLogger(write: (line: string) => void, bound: JsonObject = 
 function line(level: Level, message: string, fields: JsonObject): string {
   const plain = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, printable(value)]));
   if (process.env.PLUGIN_MODE === "grpc") return json({ ...plain, level, message });
-  const facts = Object.entries(plain).map(([name, value]) => ` ${name}=${typeof value === "object" ? json(value) : value}`);
+  const facts = Object.entries(plain).map(
+    ([name, value]) => ` ${name}=${typeof value === "object" ? json(value) : value}`,
+  );
   return `${level}: ${message}${facts.join("")}`;
 }
 

@@ -221,4 +221,3 @@ function isRow(row: number, rows: number): boolean {
 function outOfRange(what: string, row: number, rows: number): PluginError {
   return new PluginError(`${what} names input row ${row} of a batch of ${rows}`, { code: "plugin.output_invalid" });
 }
-

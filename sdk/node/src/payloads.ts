@@ -84,7 +84,10 @@ export class JsonPayloads extends Payloads {
   }
 
   take(rows: ArrayLike<number>): Payloads {
-    return new JsonPayloads(Array.from(rows, (row) => this.held(row)), this.encoding);
+    return new JsonPayloads(
+      Array.from(rows, (row) => this.held(row)),
+      this.encoding,
+    );
   }
 
   slice(start: number, stop: number): Payloads {

@@ -36,7 +36,8 @@ export async function serve(plugin: Plugin, options: ServeOptions = {}): Promise
     await told;
     return await end(server);
   } catch (error) {
-    const { message, code, hint } = error instanceof PluginError ? error : { message: String(error), code: "", hint: "" };
+    const { message, code, hint } =
+      error instanceof PluginError ? error : { message: String(error), code: "", hint: "" };
     logger.error(message, { code, hint });
     process.exit(1);
   }
@@ -76,12 +77,20 @@ export type FunctionOptions = ServeOptions & Hooks;
  * Serve a processor made of `call`, which takes a `Message` and returns one, several, or
  * null to drop it; plain or async.
  */
-export function serveProcessor(metadata: PluginMetadata, call: MessageFunction, options: FunctionOptions = {}): Promise<never> {
+export function serveProcessor(
+  metadata: PluginMetadata,
+  call: MessageFunction,
+  options: FunctionOptions = {},
+): Promise<never> {
   return serve(new FunctionProcessor(metadata, call, options), options);
 }
 
 /** Serve a processor made of `call`, which takes a `Batch` and returns a `Batch` (row for row) or `Outputs`. */
-export function serveBatchProcessor(metadata: PluginMetadata, call: BatchFunction, options: FunctionOptions = {}): Promise<never> {
+export function serveBatchProcessor(
+  metadata: PluginMetadata,
+  call: BatchFunction,
+  options: FunctionOptions = {},
+): Promise<never> {
   return serve(new FunctionBatchProcessor(metadata, call, options), options);
 }
 
@@ -91,11 +100,19 @@ export function serveBatchProcessor(metadata: PluginMetadata, call: BatchFunctio
  * Messages are counted from 1; after a restart it must give the same ones. A source that
  * yields `SourceBatch` has positions of its own and goes on after the one it is given.
  */
-export function serveSource(metadata: PluginMetadata, call: SourceFunction, options: FunctionOptions = {}): Promise<never> {
+export function serveSource(
+  metadata: PluginMetadata,
+  call: SourceFunction,
+  options: FunctionOptions = {},
+): Promise<never> {
   return serve(new FunctionSource(metadata, call, options), options);
 }
 
 /** Serve a consumer made of `call`, which takes a `Message`; it is durable when the function returns. */
-export function serveConsumer(metadata: PluginMetadata, call: ConsumeFunction, options: FunctionOptions = {}): Promise<never> {
+export function serveConsumer(
+  metadata: PluginMetadata,
+  call: ConsumeFunction,
+  options: FunctionOptions = {},
+): Promise<never> {
   return serve(new FunctionConsumer(metadata, call, options), options);
 }

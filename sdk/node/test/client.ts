@@ -5,11 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 
-import { type ClientDuplexStream, credentials, makeGenericClientConstructor, Metadata, type ServiceError } from "@grpc/grpc-js";
+import {
+  type ClientDuplexStream,
+  credentials,
+  makeGenericClientConstructor,
+  Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
 
 import type { Plugin } from "../src/index.js";
 import { PluginServer, type ServeOptions } from "../src/index.js";
-import { HEALTH_SERVICE } from "../src/server/health.js";
+import { HEALTH_SERVICE, HealthCheckRequest, HealthCheckResponse } from "../src/server/health.js";
 import { PLUGIN_SERVICE } from "../src/server/service.js";
 import type { MessageOf, MessageType } from "../src/wire/fields.js";
 
@@ -24,7 +30,11 @@ export function socketPath(test: TestContext): string {
 }
 
 /** Serve `plugin` in this process over a Unix socket; return a client of it. */
-export async function served(test: TestContext, plugin: Plugin, options: ServeOptions = {}): Promise<Client & { server: PluginServer }> {
+export async function served(
+  test: TestContext,
+  plugin: Plugin,
+  options: ServeOptions = {},
+): Promise<Client & { server: PluginServer }> {
   const socket = socketPath(test);
   const server = new PluginServer(plugin, {
     ...options,
@@ -74,11 +84,20 @@ export class Client {
     const service = name in HEALTH_SERVICE ? this.healthCalls : this.calls;
     const bytes = await new Promise<Buffer>((resolve, reject) => {
       const options = { deadline: Date.now() + DEADLINE_MS };
-      service[name](request.encode(message as never), this.metadata(), options, (error: ServiceError | null, answer: Buffer) =>
-        error ? reject(error) : resolve(answer),
+      service[name](
+        request.encode(message as never),
+        this.metadata(),
+        options,
+        (error: ServiceError | null, answer: Buffer) => (error ? reject(error) : resolve(answer)),
       );
     });
     return response.decode(bytes) as MessageOf<MessageType<O>>;
+  }
+
+  /** Watch the health of a service; yields its states until the server ends the call. */
+  async *watch(service: string): AsyncGenerator<number> {
+    const call = this.healthCalls.Watch(HealthCheckRequest.encode({ service }));
+    for await (const bytes of call) yield HealthCheckResponse.decode(bytes).status;
   }
 
   /** Open a call of two streams. */

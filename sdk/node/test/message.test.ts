@@ -3,7 +3,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { Batch, concat, decodeJson, Delivery, encodeJson, JsonPayloads, Message, OutputCollector, view, views } from "../src/index.js";
+import {
+  Batch,
+  concat,
+  decodeJson,
+  Delivery,
+  encodeJson,
+  JsonPayloads,
+  Message,
+  OutputCollector,
+  view,
+  views,
+} from "../src/index.js";
 import { createLogger } from "../src/logger.js";
 import { decodeBatch, writeBatch } from "../src/wire/batches.js";
 import { Writer } from "../src/wire/writer.js";
@@ -16,7 +27,8 @@ function received(batch: Batch): Batch {
   return decodeBatch(writer.finish());
 }
 
-const one = (payload: string) => received(new Batch(new JsonPayloads([payload]), { ids: "a", types: "T", metadata: { k: { deep: 1 } } }));
+const one = (payload: string) =>
+  received(new Batch(new JsonPayloads([payload]), { ids: "a", types: "T", metadata: { k: { deep: 1 } } }));
 
 function passed(batch: Batch, call: (message: Message) => Message): Message {
   const collector = new OutputCollector(batch);
@@ -27,12 +39,16 @@ function passed(batch: Batch, call: (message: Message) => Message): Message {
 describe("json", () => {
   it("an integer beyond 2^53 is a bigint and goes out with the same digits", () => {
     const value = decodeJson(EXACT);
-    assert.deepEqual([9007199254740993n, -9223372036854775808n, [18446744073709551615n], 0.5], [value.n, value.low, value.ids, value.f]);
+    assert.deepEqual(
+      [9007199254740993n, -9223372036854775808n, [18446744073709551615n], 0.5],
+      [value.n, value.low, value.ids, value.f],
+    );
     assert.equal(EXACT, encodeJson(value));
   });
 
   it("digits within texts, keys and fractions are no integers", () => {
-    const text = '{"12345678901234567890":"12345678901234567890 : -12345678901234567890","a":"\\" 12345678901234567890","f":1234567890123456.5}';
+    const text =
+      '{"12345678901234567890":"12345678901234567890 : -12345678901234567890","a":"\\" 12345678901234567890","f":1234567890123456.5}';
     assert.deepEqual(JSON.parse(text), decodeJson(text));
   });
 
@@ -85,7 +101,15 @@ describe("message", () => {
     const message = new Message();
     assert.deepEqual(
       ["", "", null, {}, "", "", "application/json"],
-      [message.id, message.type, message.payload, message.metadata, message.source.name, message.traceId, message.contentType],
+      [
+        message.id,
+        message.type,
+        message.payload,
+        message.metadata,
+        message.source.name,
+        message.traceId,
+        message.contentType,
+      ],
     );
   });
 });
@@ -101,7 +125,9 @@ describe("outputs", () => {
 
   it("a result is taken whole or not at all", () => {
     const collector = new OutputCollector(one("1"));
-    assert.throws(() => collector.addResult(0, [new Message(), "no message" as never]), { code: "plugin.output_invalid" });
+    assert.throws(() => collector.addResult(0, [new Message(), "no message" as never]), {
+      code: "plugin.output_invalid",
+    });
     assert.deepEqual([], collector.outputs().parts);
   });
 
@@ -111,7 +137,13 @@ describe("outputs", () => {
     collector.add(0, view(batch, 2));
     collector.add(1, view(received(Batch.of("O", ["other"], { ids: ["o"] })), 0));
     const got = received(collector.outputs().parts[0]!.batch);
-    assert.deepEqual([["c", "T", 12], ["o", "O", "other"]], Array.from(views(got), (m) => [m.id, m.type, m.payload]));
+    assert.deepEqual(
+      [
+        ["c", "T", 12],
+        ["o", "O", "other"],
+      ],
+      Array.from(views(got), (m) => [m.id, m.type, m.payload]),
+    );
   });
 
   it("of one answer do not mix XDR and JSON", () => {
@@ -136,7 +168,11 @@ describe("batch", () => {
     const batch = received(Batch.of("T", [0, 1, 2], { ids: ["a", "b", "c"], traceIds: "t" }));
     const joined = concat([batch.take([2, 0]), batch.slice(1, 2).replace({ types: "U" })]);
     assert.deepEqual(
-      [["c", "T", 2, "t"], ["a", "T", 0, "t"], ["b", "U", 1, "t"]],
+      [
+        ["c", "T", 2, "t"],
+        ["a", "T", 0, "t"],
+        ["b", "U", 1, "t"],
+      ],
       Array.from(views(joined), (m) => [m.id, m.type, m.payload, m.traceId]),
     );
   });

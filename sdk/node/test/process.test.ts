@@ -13,7 +13,14 @@ import { PluginError, PluginServer } from "../src/index.js";
 import { FunctionProcessor } from "../src/function.js";
 import { HealthCheckRequest, HealthCheckResponse } from "../src/server/health.js";
 import { readEnvironment } from "../src/server/environment.js";
-import { MetadataRequest, MetadataResponse, ProcessRequest, ProcessResponse, StartRequest, StartResponse } from "../src/wire/messages.js";
+import {
+  MetadataRequest,
+  MetadataResponse,
+  ProcessRequest,
+  ProcessResponse,
+  StartRequest,
+  StartResponse,
+} from "../src/wire/messages.js";
 import { Client, socketPath } from "./client.js";
 
 const METADATA = [MetadataRequest, MetadataResponse] as const;
@@ -156,7 +163,9 @@ describe("listens", () => {
     launch(test, "echo", { ...onSocket(socket), PLUGIN_PORT: String(port), PLUGIN_TOKEN: "t" });
     const client = await ready(test, `unix:${socket}`);
     assert.deepEqual([1, 2, 3, 4, 5], (await client.call("GetMetadata", [...METADATA])).features);
-    await assert.rejects(new Promise((resolve, reject) => new Socket().on("error", reject).connect(port, "127.0.0.1", resolve as never)));
+    await assert.rejects(
+      new Promise((resolve, reject) => new Socket().on("error", reject).connect(port, "127.0.0.1", resolve as never)),
+    );
   });
 
   it("where an instance that was killed has left its socket", async (test) => {
@@ -209,7 +218,10 @@ describe("environment", () => {
 });
 
 describe("kinds", () => {
-  for (const [name, feature] of [["source", 6], ["consumer", 7]] as const) {
+  for (const [name, feature] of [
+    ["source", 6],
+    ["consumer", 7],
+  ] as const) {
     it(`a ${name} says so`, async (test) => {
       const socket = socketPath(test);
       launch(test, name, onSocket(socket));

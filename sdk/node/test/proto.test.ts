@@ -75,9 +75,16 @@ describe("tables", () => {
 
 describe("bytes", () => {
   const metadata = {
-    name: "n", version: "1.0.0", type: "source", inputTypes: ["a", "ą"], configSchema: Buffer.from("{}"),
-    outputSchema: { T: Buffer.from('{"x":1}'), "": Buffer.from("") }, resources: { maxMemoryMb: 4294967295, gpuRequired: true },
-    stateful: true, protocol: 1, features: [1, 200, 3],
+    name: "n",
+    version: "1.0.0",
+    type: "source",
+    inputTypes: ["a", "ą"],
+    configSchema: Buffer.from("{}"),
+    outputSchema: { T: Buffer.from('{"x":1}'), "": Buffer.from("") },
+    resources: { maxMemoryMb: 4294967295, gpuRequired: true },
+    stateful: true,
+    protocol: 1,
+    features: [1, 200, 3],
   };
 
   it("what the SDK writes is what another protobuf library reads", () => {
@@ -85,7 +92,10 @@ describe("bytes", () => {
       ...metadata,
       outputSchema: new Map(Object.entries(metadata.outputSchema)),
     } as never);
-    assert.deepEqual(parse("MetadataResponse", serialize("MetadataResponse", metadata)), parse("MetadataResponse", bytes));
+    assert.deepEqual(
+      parse("MetadataResponse", serialize("MetadataResponse", metadata)),
+      parse("MetadataResponse", bytes),
+    );
   });
 
   it("what another protobuf library writes is what the SDK reads", () => {
@@ -99,7 +109,10 @@ describe("bytes", () => {
     it(`a position of ${position} passes exactly`, () => {
       const bytes = batches.ReadRequest.encode({ afterPosition: position });
       assert.equal(position, parse("ReadRequest", bytes).afterPosition);
-      assert.equal(position, batches.ReadRequest.decode(serialize("ReadRequest", { afterPosition: position })).afterPosition);
+      assert.equal(
+        position,
+        batches.ReadRequest.decode(serialize("ReadRequest", { afterPosition: position })).afterPosition,
+      );
     });
   }
 

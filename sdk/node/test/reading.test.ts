@@ -47,7 +47,14 @@ describe("a source function", () => {
   it("has its messages counted from 1, and the stream ends with it", async (test) => {
     const reading = await opened(test, letters);
     reading.send({ credits: 10 });
-    assert.deepEqual([[1, "a"], [2, "b"], [3, "c"]], values(await all(reading)));
+    assert.deepEqual(
+      [
+        [1, "a"],
+        [2, "b"],
+        [3, "c"],
+      ],
+      values(await all(reading)),
+    );
     assert.equal(0, (await reading.status).code);
   });
 
@@ -85,14 +92,20 @@ describe("a source function", () => {
       for (message.payload.n = 1; message.payload.n <= 3; message.payload.n++) yield message;
     });
     reading.send({ credits: 10 });
-    assert.deepEqual([{ n: 1 }, { n: 2 }, { n: 3 }], values(await all(reading)).map(([, value]) => value));
+    assert.deepEqual(
+      [{ n: 1 }, { n: 2 }, { n: 3 }],
+      values(await all(reading)).map(([, value]) => value),
+    );
   });
 
   it("describes its stream, or is named after the plugin", async (test) => {
     const plain = await served(test, new FunctionSource(IDENTITY, letters));
-    const described = await served(test, new FunctionSource(IDENTITY, letters, {
-      describe: () => ({ identity: "lake", network: "net", unit: "ledgers", first: 2, last: 9, start: "2" }),
-    }));
+    const described = await served(
+      test,
+      new FunctionSource(IDENTITY, letters, {
+        describe: () => ({ identity: "lake", network: "net", unit: "ledgers", first: 2, last: 9, start: "2" }),
+      }),
+    );
     const start = [StartRequest, StartResponse] as const;
     const [one, two] = [await plain.call("Start", [...start]), await described.call("Start", [...start])];
     assert.deepEqual(["numbers", "messages", undefined], [one.source!.identity, one.source!.unit, one.source!.last]);
@@ -174,7 +187,11 @@ describe("Read", () => {
   });
 
   it("what a source cannot acknowledge ends the reading with that error", async (test) => {
-    const source = Object.assign(new Counting(), { acknowledge: () => { throw new Fatal("lost the cursor"); } });
+    const source = Object.assign(new Counting(), {
+      acknowledge: () => {
+        throw new Fatal("lost the cursor");
+      },
+    });
     const reading = await opened(test, source);
     reading.send({ credits: 1 });
     await reading.next();
@@ -200,20 +217,40 @@ describe("Read", () => {
   it("cuts what exceeds the message limit; a position is complete with its last row only", async (test) => {
     const environment = { PLUGIN_MAX_MESSAGE_BYTES: "6000" };
     const texts = ["a", "b", "c", "d"].map((letter) => letter.repeat(2000));
-    const reading = await opened(test, function* () {
-      yield new SourceBatch(Batch.of("N", texts), [1, 2, 2, 3], { token: Buffer.from("t") });
-    }, { environment });
+    const reading = await opened(
+      test,
+      function* () {
+        yield new SourceBatch(Batch.of("N", texts), [1, 2, 2, 3], { token: Buffer.from("t") });
+      },
+      { environment },
+    );
     reading.send({ credits: 9 });
     const found = await all(reading);
-    assert.deepEqual([[1, 2], [2, 3]], found.map((one) => one.positions));
-    assert.deepEqual([[1, ""], [3, "t"]], found.map((one) => [one.completedThrough, one.token.toString()]));
+    assert.deepEqual(
+      [
+        [1, 2],
+        [2, 3],
+      ],
+      found.map((one) => one.positions),
+    );
+    assert.deepEqual(
+      [
+        [1, ""],
+        [3, "t"],
+      ],
+      found.map((one) => [one.completedThrough, one.token.toString()]),
+    );
   });
 
   it("refuses a row that no message can hold, for good", async (test) => {
     const environment = { PLUGIN_MAX_MESSAGE_BYTES: "6000" };
-    const reading = await opened(test, function* () {
-      yield new Message({ payload: "x".repeat(7000) });
-    }, { environment });
+    const reading = await opened(
+      test,
+      function* () {
+        yield new Message({ payload: "x".repeat(7000) });
+      },
+      { environment },
+    );
     reading.send({ credits: 9 });
     const { error } = (await reading.next())!;
     assert.deepEqual([3, "message.too_large"], [error!.instruction, error!.code]);
@@ -224,7 +261,12 @@ describe("Read", () => {
       yield new Message({ payload: 1 });
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
     };
-    for (const source of [waiting, async function* () { await new Promise(() => undefined); }] as SourceFunction[]) {
+    for (const source of [
+      waiting,
+      async function* () {
+        await new Promise(() => undefined);
+      },
+    ] as SourceFunction[]) {
       const reading = await opened(test, source);
       reading.send({ credits: 5 });
       if (source === waiting) await reading.next();

@@ -38,7 +38,7 @@ const PROCESS = [wire.ProcessRequest, wire.ProcessResponse] as const;
 const BATCH = [batches.ProcessBatchRequest, batches.ProcessBatchResponse] as const;
 const FORGET = [wire.ForgetRequest, wire.ForgetResponse] as const;
 
-export function encoded(batch: Batch): Buffer {
+function encoded(batch: Batch): Buffer {
   const writer = new Writer();
   writeBatch(writer, batch);
   return writer.finish();
@@ -65,9 +65,16 @@ describe("GetMetadata", () => {
     const plugin = new FunctionProcessor(
       {
         ...IDENTITY,
-        description: "d", author: "a", license: "Apache-2.0", inputTypes: ["A"], outputTypes: ["B"],
-        configSchema: { type: "object" }, outputSchema: { B: { type: "integer" } }, inputEncoding: "sep51",
-        stateful: true, resources: { minMemoryMb: 64 },
+        description: "d",
+        author: "a",
+        license: "Apache-2.0",
+        inputTypes: ["A"],
+        outputTypes: ["B"],
+        configSchema: { type: "object" },
+        outputSchema: { B: { type: "integer" } },
+        inputEncoding: "sep51",
+        stateful: true,
+        resources: { minMemoryMb: 64 },
       },
       (message) => message,
     );
@@ -80,10 +87,20 @@ describe("GetMetadata", () => {
     assert.equal('{"type":"integer"}', outputSchema.get("B")?.toString());
     assert.deepEqual(
       {
-        name: "under-test", version: "1.2.3", type: "processor", description: "d", author: "a", license: "Apache-2.0",
-        inputTypes: ["A"], outputTypes: ["B"], inputEncoding: "sep51", stateful: true, protocol: 1,
+        name: "under-test",
+        version: "1.2.3",
+        type: "processor",
+        description: "d",
+        author: "a",
+        license: "Apache-2.0",
+        inputTypes: ["A"],
+        outputTypes: ["B"],
+        inputEncoding: "sep51",
+        stateful: true,
+        protocol: 1,
         resources: { minMemoryMb: 64, maxMemoryMb: 0, cpuShares: 0, gpuRequired: false },
-        features: [1, 2, 3, 4, 5], sdk: "node/0.1.0",
+        features: [1, 2, 3, 4, 5],
+        sdk: "node/0.1.0",
       },
       rest,
     );
@@ -122,7 +139,10 @@ describe("life", () => {
 
     await client.call("Configure", [...CONFIGURE], { config: Buffer.from('{"n":12345678901234567890}') });
     const started = await client.call("Start", [...START], {
-      pipeline: "p", stage: "s", network: "net", schemas: new Map([["T", Buffer.from('{"type":"object"}')]]),
+      pipeline: "p",
+      stage: "s",
+      network: "net",
+      schemas: new Map([["T", Buffer.from('{"type":"object"}')]]),
       importedState: Buffer.from("before"),
     });
     const stopped = await client.call("Stop", [...STOP], { exportState: true });
@@ -142,8 +162,20 @@ describe("life", () => {
   });
 
   for (const [what, config, configure] of [
-    ["one the plugin refuses", "{}", () => { throw new ConfigInvalid("expected a `url`", { hint: "set it" }); }],
-    ["one it stumbles over", "{}", () => { throw new TypeError("expected a `url`"); }],
+    [
+      "one the plugin refuses",
+      "{}",
+      () => {
+        throw new ConfigInvalid("expected a `url`", { hint: "set it" });
+      },
+    ],
+    [
+      "one it stumbles over",
+      "{}",
+      () => {
+        throw new TypeError("expected a `url`");
+      },
+    ],
     ["a list", "[]", () => undefined],
     ["no JSON", "{", () => undefined],
   ] as [string, string, () => void][]) {
@@ -157,7 +189,12 @@ describe("life", () => {
 
   it("stops a plugin whose start failed", async (test) => {
     let stops = 0;
-    const hooks = { start: () => { throw new Fatal("no model", { code: "x.model" }); }, stop: () => void stops++ };
+    const hooks = {
+      start: () => {
+        throw new Fatal("no model", { code: "x.model" });
+      },
+      stop: () => void stops++,
+    };
     const client = await served(test, new FunctionProcessor(IDENTITY, () => null, hooks));
 
     const got = await refused(client.call("Start", [...START]));
@@ -168,30 +205,55 @@ describe("life", () => {
   });
 
   it("refuses a state that nobody keeps", async (test) => {
-    const client = await served(test, processor(() => null));
+    const client = await served(
+      test,
+      processor(() => null),
+    );
     const got = await refused(client.call("Start", [...START], { importedState: Buffer.from("s") }));
     assert.deepEqual([9, "plugin.state_unsupported"], [got.code, got.error.code]);
   });
 
   it("says how it is, in the plugin's words", async (test) => {
-    const health = () => ({ status: "degraded" as const, message: "slow", details: { queue: 3, tags: ["a", null, true] } });
+    const health = () => ({
+      status: "degraded" as const,
+      message: "slow",
+      details: { queue: 3, tags: ["a", null, true] },
+    });
     const client = await served(test, new FunctionProcessor(IDENTITY, () => null, { health }));
     assert.deepEqual(health(), await client.call("Health", [...HEALTH]));
   });
 
   it("is unhealthy when it cannot say how it is", async (test) => {
-    const health = () => { throw new Error("lost"); };
+    const health = () => {
+      throw new Error("lost");
+    };
     const client = await served(test, new FunctionProcessor(IDENTITY, () => null, { health }));
     const got = await client.call("Health", [...HEALTH]);
     assert.deepEqual(["unhealthy", "Error: lost"], [got.status, got.message]);
   });
 
   it("answers the standard health service", async (test) => {
-    const client = await served(test, processor(() => null));
+    const client = await served(
+      test,
+      processor(() => null),
+    );
     const pair = [HealthCheckRequest, HealthCheckResponse] as const;
     assert.equal(1, (await client.call("Check", [...pair])).status);
     assert.equal(1, (await client.call("Check", [...pair], { service: "plugin.v1.PluginService" })).status);
     assert.equal(5, (await refused(client.call("Check", [...pair], { service: "other" }))).code);
+  });
+
+  it("those who watch its health learn that it stops", async (test) => {
+    const client = await served(
+      test,
+      processor(() => null),
+    );
+    const states: number[] = [];
+    for await (const state of client.watch("")) {
+      states.push(state);
+      if (state === 1) void client.server.stop();
+    }
+    assert.deepEqual([1, 2], states);
   });
 
   it("forgets what a consumer holds", async (test) => {
@@ -202,7 +264,10 @@ describe("life", () => {
   });
 
   it("has no calls of another kind", async (test) => {
-    const client = await served(test, processor(() => null));
+    const client = await served(
+      test,
+      processor(() => null),
+    );
     assert.equal(12, (await refused(client.call("Forget", [...FORGET]))).code);
     const reading = client.open("Read", batches.ReadRequest, batches.ReadResponse);
     assert.equal(12, (await reading.status).code);
@@ -212,7 +277,11 @@ describe("life", () => {
 });
 
 describe("Process", () => {
-  const once = async (test: TestContext, call: MessageFunction, request: Partial<MessageOf<typeof wire.ProcessRequest>> = {}) => {
+  const once = async (
+    test: TestContext,
+    call: MessageFunction,
+    request: Partial<MessageOf<typeof wire.ProcessRequest>> = {},
+  ) => {
     const client = await served(test, processor(call));
     return client.call("Process", [...PROCESS], { id: "a", type: "T", payload: Buffer.from("{}"), ...request });
   };
@@ -224,7 +293,14 @@ describe("Process", () => {
   });
 
   it("drops for null, undefined, an empty array and Drop", async (test) => {
-    for (const result of [() => null, () => undefined, () => [], () => { throw new Drop("small"); }]) {
+    for (const result of [
+      () => null,
+      () => undefined,
+      () => [],
+      () => {
+        throw new Drop("small");
+      },
+    ]) {
       assert.equal(true, (await once(test, result)).dropped);
     }
   });
@@ -235,7 +311,11 @@ describe("Process", () => {
     ["a foreign error is a row error with its name", new RangeError("bad"), 3, 0],
   ] as [string, Error, number, number][]) {
     it(`instructions travel as status codes: ${what}`, async (test) => {
-      const got = await refused(once(test, () => { throw error; }));
+      const got = await refused(
+        once(test, () => {
+          throw error;
+        }),
+      );
       assert.deepEqual([code, instruction], [got.code, got.error.instruction]);
       assert.match(got.details, new RegExp(error.message));
       if (error instanceof Retry) assert.deepEqual({ seconds: 1, nanos: 500_000_000 }, got.error.retryAfter);
@@ -243,7 +323,11 @@ describe("Process", () => {
   }
 
   it("a rejected promise is a row error too", async (test) => {
-    const got = await refused(once(test, async () => { throw new TypeError("later"); }));
+    const got = await refused(
+      once(test, async () => {
+        throw new TypeError("later");
+      }),
+    );
     assert.equal("TypeError: later", got.error.message);
   });
 
@@ -258,7 +342,11 @@ describe("Process", () => {
   });
 
   it("shortens an error that no trailer could hold", async (test) => {
-    const got = await refused(once(test, () => { throw new Error("🚀".repeat(100_000)); }));
+    const got = await refused(
+      once(test, () => {
+        throw new Error("🚀".repeat(100_000));
+      }),
+    );
     assert.equal(3, got.code);
     assert.ok(got.details.length < 1000);
   });
@@ -266,32 +354,61 @@ describe("Process", () => {
 
 describe("ProcessBatch", () => {
   it("one bad row leaves the others alone; drops are counted by reason", async (test) => {
-    const client = await served(test, processor((message) => {
-      const n = message.payload;
-      if (n === 1) throw new Retry("later");
-      if (n === 2) throw new Drop("two");
-      if (n === 3) return null;
-      return n === 4 ? [message, new Message({ type: "New", payload: { twice: 2n ** 60n } })] : message;
-    }));
+    const client = await served(
+      test,
+      processor((message) => {
+        const n = message.payload;
+        if (n === 1) throw new Retry("later");
+        if (n === 2) throw new Drop("two");
+        if (n === 3) return null;
+        return n === 4 ? [message, new Message({ type: "New", payload: { twice: 2n ** 60n } })] : message;
+      }),
+    );
 
     const got = await client.call("ProcessBatch", [...BATCH], { batch: numbers(0, 1, 2, 3, 4) });
 
     assert.deepEqual(["0", "4", '{"twice":1152921504606846976}'], texts(got));
     assert.deepEqual([0, 4, 4], got.outputRows);
-    assert.deepEqual([["n0", "N"], ["n4", "N"], ["", "New"]], [0, 1, 2].map((r) => [got.outputs!.ids.get(r), got.outputs!.types.get(r)]));
-    assert.deepEqual([[1, 1, "later"]], got.errors.map((e) => [e.row, e.error!.instruction, e.error!.message]));
+    assert.deepEqual(
+      [
+        ["n0", "N"],
+        ["n4", "N"],
+        ["", "New"],
+      ],
+      [0, 1, 2].map((r) => [got.outputs!.ids.get(r), got.outputs!.types.get(r)]),
+    );
+    assert.deepEqual(
+      [[1, 1, "later"]],
+      got.errors.map((e) => [e.row, e.error!.instruction, e.error!.message]),
+    );
     assert.deepEqual(new Map([["two", 1]]), got.dropped);
   });
 
   it("a batch function answers row for row or by Outputs", async (test) => {
     const doubled = new FunctionBatchProcessor(IDENTITY, (batch) =>
-      Batch.of("N", Array.from({ length: batch.length }, (_, row) => batch.payloads.value(row) * 2)));
-    const last = new FunctionBatchProcessor(IDENTITY, async (batch) =>
-      new Outputs([{ batch: batch.take([2]), rows: [2] }, { batch: batch.take([0]), rows: [0] }]));
+      Batch.of(
+        "N",
+        Array.from({ length: batch.length }, (_, row) => batch.payloads.value(row) * 2),
+      ),
+    );
+    const last = new FunctionBatchProcessor(
+      IDENTITY,
+      async (batch) =>
+        new Outputs([
+          { batch: batch.take([2]), rows: [2] },
+          { batch: batch.take([0]), rows: [0] },
+        ]),
+    );
     const one = await (await served(test, doubled)).call("ProcessBatch", [...BATCH], { batch: numbers(1, 2, 3) });
     const two = await (await served(test, last)).call("ProcessBatch", [...BATCH], { batch: numbers(1, 2, 3) });
     assert.deepEqual([["2", "4", "6"], []], [texts(one), one.outputRows]);
-    assert.deepEqual([["1", "3"], [0, 2]], [texts(two), two.outputRows]);
+    assert.deepEqual(
+      [
+        ["1", "3"],
+        [0, 2],
+      ],
+      [texts(two), two.outputRows],
+    );
   });
 
   it("refuses an answer that does not fit the batch", async (test) => {
@@ -301,7 +418,12 @@ describe("ProcessBatch", () => {
   });
 
   it("a Drop of a batch function leaves out every row", async (test) => {
-    const client = await served(test, new FunctionBatchProcessor(IDENTITY, () => { throw new Drop("night"); }));
+    const client = await served(
+      test,
+      new FunctionBatchProcessor(IDENTITY, () => {
+        throw new Drop("night");
+      }),
+    );
     const got = await client.call("ProcessBatch", [...BATCH], { batch: numbers(1, 2) });
     assert.deepEqual(new Map([["night", 2]]), got.dropped);
   });
@@ -310,8 +432,18 @@ describe("ProcessBatch", () => {
     const xdr = Buffer.from([0, 0, 0, 2, 0xff, 0xfe]);
     const { JsonPayloads } = await import("../src/index.js");
     const batch = encoded(new Batch(new JsonPayloads([xdr], "xdr"), { types: "LedgerCloseMeta" }));
-    const same = await (await served(test, processor((message) => message))).call("ProcessBatch", [...BATCH], { batch });
-    const read = await (await served(test, processor((message) => message.payload))).call("ProcessBatch", [...BATCH], { batch });
+    const same = await (
+      await served(
+        test,
+        processor((message) => message),
+      )
+    ).call("ProcessBatch", [...BATCH], { batch });
+    const read = await (
+      await served(
+        test,
+        processor((message) => message.payload),
+      )
+    ).call("ProcessBatch", [...BATCH], { batch });
     assert.deepEqual(["xdr", xdr], [same.outputs!.encoding, Buffer.from(same.outputs!.payloads.bytes(0))]);
     assert.equal("plugin.encoding_unsupported", read.errors[0]!.error!.code);
   });
@@ -322,19 +454,39 @@ describe("Stream", () => {
     client.open("Stream", batches.StreamRequest, batches.StreamResponse);
 
   it("grants credits first, then one with each answer, and ends when the host does", async (test) => {
-    const stream = open(await served(test, processor((message) => message), { workers: 3 }));
+    const stream = open(
+      await served(
+        test,
+        processor((message) => message),
+        { workers: 3 },
+      ),
+    );
     assert.deepEqual([0, 4], await stream.next().then((first) => [first!.sequence, first!.credits]));
     for (let sequence = 1; sequence <= 4; sequence++) stream.send({ sequence, batch: numbers(sequence) });
     const answers = [await stream.next(), await stream.next(), await stream.next(), await stream.next()];
     stream.end();
     assert.equal(undefined, await stream.next());
-    assert.deepEqual([[1, 1], [2, 1], [3, 1], [4, 1]], answers.map((a) => [a!.sequence, a!.credits]));
-    assert.deepEqual(["1", "2", "3", "4"], answers.map((a) => a!.answer!.outputs!.payloads.text(0)));
+    assert.deepEqual(
+      [
+        [1, 1],
+        [2, 1],
+        [3, 1],
+        [4, 1],
+      ],
+      answers.map((a) => [a!.sequence, a!.credits]),
+    );
+    assert.deepEqual(
+      ["1", "2", "3", "4"],
+      answers.map((a) => a!.answer!.outputs!.payloads.text(0)),
+    );
     assert.equal(0, (await stream.status).code);
   });
 
   it("works on as many batches at once as it has workers, a stateful plugin on one", async (test) => {
-    for (const [stateful, expected] of [[false, 3], [true, 1]] as const) {
+    for (const [stateful, expected] of [
+      [false, 3],
+      [true, 1],
+    ] as const) {
       let now = 0;
       let most = 0;
       let reach!: () => void;
@@ -364,12 +516,18 @@ describe("Stream", () => {
     await stream.next();
     stream.send({ sequence: 1, batch: numbers(1) });
     const failed = (await stream.next())!;
-    stream.send({ sequence: 2, batch: Buffer.from([0x08, 0x02, 0x22, 0x01, 0x31, 0x22, 0x01, 0x31, 0x22, 0x01, 0x31]) });
+    stream.send({
+      sequence: 2,
+      batch: Buffer.from([0x08, 0x02, 0x22, 0x01, 0x31, 0x22, 0x01, 0x31, 0x22, 0x01, 0x31]),
+    });
     const unread = (await stream.next())!;
     stream.send({ sequence: 3, batch: numbers(2) });
     const fine = (await stream.next())!;
     stream.end();
-    assert.deepEqual([1, 1, { seconds: 2, nanos: 0 }], [failed.sequence, failed.error!.instruction, failed.error!.retryAfter]);
+    assert.deepEqual(
+      [1, 1, { seconds: 2, nanos: 0 }],
+      [failed.sequence, failed.error!.instruction, failed.error!.retryAfter],
+    );
     assert.deepEqual([2, "message.batch_invalid"], [unread.sequence, unread.error!.code]);
     assert.deepEqual([3, "2"], [fine.sequence, fine.answer!.outputs!.payloads.text(0)]);
   });
@@ -387,7 +545,12 @@ describe("Stream", () => {
 
   it("a message of 20 MB passes both ways", async (test) => {
     const text = "x".repeat(20_000_000);
-    const stream = open(await served(test, processor((message) => ((message.payload += "y"), message))));
+    const stream = open(
+      await served(
+        test,
+        processor((message) => ((message.payload += "y"), message)),
+      ),
+    );
     await stream.next();
     stream.send({ sequence: 1, batch: numbers(text) });
     assert.equal(text.length + 3, (await stream.next())!.answer!.outputs!.payloads.sizeBytes);
@@ -395,7 +558,12 @@ describe("Stream", () => {
   });
 
   it("a host that sends more than it may is refused", async (test) => {
-    const stream = open(await served(test, processor(() => new Promise(() => undefined))));
+    const stream = open(
+      await served(
+        test,
+        processor(() => new Promise(() => undefined)),
+      ),
+    );
     for (let sequence = 1; sequence <= 3; sequence++) stream.send({ sequence, batch: numbers(1) });
     while (await stream.next().catch(() => undefined));
     assert.match((await stream.status).details, /unanswered/);
@@ -447,8 +615,21 @@ describe("Consume", () => {
     stream.send({ sequence: 3, completedThrough: 7, flush: true });
     const answers = [await stream.next(), await stream.next(), await stream.next()];
     stream.end();
-    assert.deepEqual([[1, undefined], [2, 6], [3, 7]], answers.map((a) => [a!.sequence, a!.durableThrough]));
-    assert.deepEqual([[[5, 6], 5, 2], [[], 7, 0]], seen);
+    assert.deepEqual(
+      [
+        [1, undefined],
+        [2, 6],
+        [3, 7],
+      ],
+      answers.map((a) => [a!.sequence, a!.durableThrough]),
+    );
+    assert.deepEqual(
+      [
+        [[5, 6], 5, 2],
+        [[], 7, 0],
+      ],
+      seen,
+    );
     assert.equal(undefined, await stream.next());
   });
 

@@ -79,7 +79,11 @@ function encoded(batch: Batch): Buffer {
 function expanded(batch: any): object {
   const { rows = 0, encoding = "", ...columns } = batch ?? {};
   const spread: Record<string, unknown> = { rows, encoding: encoding || "json" };
-  const initial: Record<string, unknown> = { contentTypes: "application/json", metadata: "e30=", sources: { ...NO_SOURCE } };
+  const initial: Record<string, unknown> = {
+    contentTypes: "application/json",
+    metadata: "e30=",
+    sources: { ...NO_SOURCE },
+  };
   for (const [name, entries] of Object.entries(columns)) {
     if (!Array.isArray(entries)) continue;
     const all = entries.length === rows ? entries : Array(rows).fill(entries[0] ?? initial[name] ?? "");
@@ -111,7 +115,10 @@ replay("answers.json", (vector) => {
   const input = Batch.of("T", Array(vector.rows).fill(null));
   const expected = parse("ProcessBatchResponse", bytesOf(vector));
   const errors = new Map<number, PluginError>(
-    (vector.errors ?? expected.errors).map((e: any) => [e.row, new PluginError(e.error.message, { code: e.error.code })]),
+    (vector.errors ?? expected.errors).map((e: any) => [
+      e.row,
+      new PluginError(e.error.message, { code: e.error.code }),
+    ]),
   );
   const outputs = (): Outputs => {
     const batch = vector.outputs
@@ -134,7 +141,8 @@ replay("answers.json", (vector) => {
 });
 
 function thrown({ instruction, code, message, hint, retry_after_s }: any): PluginError {
-  if (instruction === "retry") return new Retry(message, { code, hint, ...(retry_after_s && { afterS: retry_after_s }) });
+  if (instruction === "retry")
+    return new Retry(message, { code, hint, ...(retry_after_s && { afterS: retry_after_s }) });
   if (instruction === "drop") return new Drop(message);
   return instruction === "fatal" ? new Fatal(message, { code, hint }) : new PluginError(message, { code, hint });
 }

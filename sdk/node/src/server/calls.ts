@@ -18,7 +18,10 @@ export type Duplex = ServerDuplexStream<Buffer, Buffer>;
 const bytes = (message: Buffer) => message;
 
 /** Return the definition of a method; messages cross gRPC as bytes and are decoded by the handler. */
-export function method(path: string, stream: { request: boolean; response: boolean }): MethodDefinition<Buffer, Buffer> {
+export function method(
+  path: string,
+  stream: { request: boolean; response: boolean },
+): MethodDefinition<Buffer, Buffer> {
   return {
     path,
     requestStream: stream.request,
@@ -66,7 +69,10 @@ function isStatus(error: unknown): error is CallStatus {
 }
 
 /** Return the handlers of a call that this kind of plugin does not have. */
-export function unimplemented(kind: string): { unary: handleUnaryCall<Buffer, Buffer>; duplex: handleBidiStreamingCall<Buffer, Buffer> } {
+export function unimplemented(kind: string): {
+  unary: handleUnaryCall<Buffer, Buffer>;
+  duplex: handleBidiStreamingCall<Buffer, Buffer>;
+} {
   const refusal = { code: status.UNIMPLEMENTED, details: `the plugin is a ${kind} and has no such call` };
   return {
     unary: (_call, callback) => callback(refusal),

@@ -185,7 +185,8 @@ class Reading {
 /** Check that there is a position a row and none below `last`; return the last one. */
 function checkedPositions(positions: readonly number[], rows: number, last: number): number {
   const invalid = (why: string) => new PluginError(why, { code: "plugin.output_invalid" });
-  if (positions.length !== rows) throw invalid(`expected the position of each of ${rows} rows, got ${positions.length}`);
+  if (positions.length !== rows)
+    throw invalid(`expected the position of each of ${rows} rows, got ${positions.length}`);
   for (const position of positions) {
     if (position < last) throw invalid(`positions never decrease, got ${position} after ${last}`);
     last = position;

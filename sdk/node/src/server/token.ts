@@ -2,7 +2,13 @@
 
 import { timingSafeEqual } from "node:crypto";
 
-import { type Metadata, type ServerInterceptor, ServerInterceptingCall, ServerListenerBuilder, status } from "@grpc/grpc-js";
+import {
+  type Metadata,
+  type ServerInterceptor,
+  ServerInterceptingCall,
+  ServerListenerBuilder,
+  status,
+} from "@grpc/grpc-js";
 
 const OPEN = "/grpc.health.v1.Health/";
 
@@ -15,7 +21,11 @@ export function tokenCheck(token: string): ServerInterceptor {
         if (method.path.startsWith(OPEN)) return next();
         const listener = new ServerListenerBuilder().withOnReceiveMetadata((metadata, proceed) => {
           if (brings(metadata, expected)) proceed(metadata);
-          else call.sendStatus({ code: status.UNAUTHENTICATED, details: "expected the metadata `cdp-token` of this launch" });
+          else
+            call.sendStatus({
+              code: status.UNAUTHENTICATED,
+              details: "expected the metadata `cdp-token` of this launch",
+            });
         });
         next(listener.build());
       },

@@ -239,4 +239,3 @@ export const ConsumeResponse = new MessageType({
   durableThrough: optional(2, int64),
   error: optional(3, Error),
 });
-

@@ -26,13 +26,49 @@ const scalar = <T>(
   write: (writer: Writer, value: T) => void,
 ): Kind<T> => ({ name, wire, initial: () => initial, read, write, isInitial: (value) => value === initial });
 
-export const uint32 = scalar("uint32", Wire.Varint, 0, (r) => r.uint32(), (w, v) => w.uint32(v));
-export const int64 = scalar("int64", Wire.Varint, 0, (r) => r.int64(), (w, v) => w.int64(v));
-export const uint64 = scalar("uint64", Wire.Varint, 0, (r) => r.uint64(), (w, v) => w.int64(v));
+export const uint32 = scalar(
+  "uint32",
+  Wire.Varint,
+  0,
+  (r) => r.uint32(),
+  (w, v) => w.uint32(v),
+);
+export const int64 = scalar(
+  "int64",
+  Wire.Varint,
+  0,
+  (r) => r.int64(),
+  (w, v) => w.int64(v),
+);
+export const uint64 = scalar(
+  "uint64",
+  Wire.Varint,
+  0,
+  (r) => r.uint64(),
+  (w, v) => w.int64(v),
+);
 /** An int32 that is never negative here: nanoseconds of a duration. */
-export const int32 = scalar("int32", Wire.Varint, 0, (r) => r.uint32() | 0, (w, v) => w.int64(v));
-export const enumeration = scalar("enum", Wire.Varint, 0, (r) => r.uint32(), (w, v) => w.uint32(v));
-export const bool = scalar("bool", Wire.Varint, false, (r) => r.uint32() !== 0, (w, v) => w.uint32(v ? 1 : 0));
+export const int32 = scalar(
+  "int32",
+  Wire.Varint,
+  0,
+  (r) => r.uint32() | 0,
+  (w, v) => w.int64(v),
+);
+export const enumeration = scalar(
+  "enum",
+  Wire.Varint,
+  0,
+  (r) => r.uint32(),
+  (w, v) => w.uint32(v),
+);
+export const bool = scalar(
+  "bool",
+  Wire.Varint,
+  false,
+  (r) => r.uint32() !== 0,
+  (w, v) => w.uint32(v ? 1 : 0),
+);
 export const string = scalar(
   "string",
   Wire.Bytes,
@@ -116,7 +152,7 @@ export function repeated<T>(number: number, kind: Kind<T>): Field<T[]> {
       if (wire !== Wire.Bytes || !packed) held.push(kind.read(reader));
       else {
         const end = reader.slice();
-        for (const inner = new Reader(reader.bytes, reader.start, end); inner.more; ) held.push(kind.read(inner));
+        for (const inner = new Reader(reader.bytes, reader.start, end); inner.more;) held.push(kind.read(inner));
       }
       return held;
     },

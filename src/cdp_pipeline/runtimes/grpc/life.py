@@ -8,22 +8,25 @@ them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import grpc
 import grpc.aio
+from google.protobuf.message import Message
 
 from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.grpc import client, faults
 from cdp_pipeline.runtimes.grpc.client import Method
 from cdp_pipeline.runtimes.grpc.connection import Connection
+from cdp_pipeline.runtimes.grpc.ending import with_last_lines
 from cdp_pipeline.runtimes.grpc.restarts import Deaths, RestartPolicy
 from cdpplugin import ConfigInvalid, Context, PluginError, Retry, encode_json
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import encode_context
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Message)
 
 CONFIGURE_S = 60.0
 START_S = 300.0
@@ -31,6 +34,8 @@ STOP_S = 30.0
 """Longest waits for the calls of these names, in seconds."""
 _DEATH_S = 2.0
 """Longest wait between a broken connection and the news that the process ended."""
+_REFUSAL_S = 0.05
+"""The same, where the connection still seems whole: most likely the plugin refused."""
 
 
 class Launcher(Protocol):
@@ -72,6 +77,7 @@ class Life:
         self._context: pb.StartRequest | None = None
         self._stateful = first.metadata.stateful
         self._stopped = False
+        self._mourned: Connection | None = None
 
     @property
     def current(self) -> Connection:
@@ -144,8 +150,8 @@ class Life:
         return b""
 
     async def call(
-        self, connection: Connection, method: Method[T], request: Any, timeout_s: float
-    ) -> T:
+        self, connection: Connection, method: Method[R], request: Any, timeout_s: float
+    ) -> R:
         """Call the plugin; what goes wrong is a `PluginError`."""
         return await self.guard(
             connection, method.name, connection.client.call(method, request, timeout_s), timeout_s
@@ -181,7 +187,7 @@ class Life:
             self._reference, instance.ended.result(), instance.last_lines, f"during {doing}"
         )
 
-    def late(self, doing: str, timeout_s: float) -> PluginError:
+    def late(self, doing: str, timeout_s: float) -> faults.PluginTimeout:
         """Return the error for an answer that did not come in time."""
         return faults.PluginTimeout(
             f"plugin `{self._reference}` did not answer {doing} within {timeout_s:g} s"
@@ -190,9 +196,9 @@ class Life:
     async def _is_dead(self, connection: Connection, error: grpc.aio.AioRpcError) -> bool:
         """Tell whether the instance ended; a connection breaks a moment before that is known."""
         ended: asyncio.Future[Any] = connection.instance.ended
-        broken = connection.client.channel.get_state() is not grpc.ChannelConnectivity.READY
-        if broken and error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
-            await asyncio.wait([ended], timeout=_DEATH_S)
+        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            is_open = connection.client.channel.get_state() is grpc.ChannelConnectivity.READY
+            await asyncio.wait([ended], timeout=_REFUSAL_S if is_open else _DEATH_S)
         return ended.done() or connection.was_discarded
 
     async def _revive(self) -> None:
@@ -205,8 +211,9 @@ class Life:
         dead = self._connection
         if self._stopped:
             raise faults.PluginUnavailable(f"plugin `{self._reference}` is stopped")
-        if not dead.was_discarded:
+        if not dead.was_discarded and dead is not self._mourned:
             self._deaths.note()
+        self._mourned = dead
         await dead.close()
         self._check_worth(dead)
         await asyncio.sleep(self._deaths.delay_s)
@@ -223,12 +230,12 @@ class Life:
         instance = dead.instance
         what = f"plugin `{self._reference}` {instance.ended.result()}"
         if self._stateful and self._context is not None:
-            raise faults.StateLost(faults.with_last_lines(what, instance.last_lines))
+            raise faults.StateLost(with_last_lines(what, instance.last_lines))
         if self._deaths.are_too_many:
             window = self._launcher.policy.window_s
             count = self._deaths.count
             message = f"{what}, for the {count}th time within {window:g} s"
-            raise faults.PluginWornOut(faults.with_last_lines(message, instance.last_lines))
+            raise faults.PluginWornOut(with_last_lines(message, instance.last_lines))
 
     async def _begin_again(self) -> None:
         has_configure = pb.FEATURE_CONFIGURE in self._connection.features
@@ -256,6 +263,3 @@ class Life:
     async def _start(self, connection: Connection) -> None:
         if pb.FEATURE_LIFECYCLE in connection.features:
             self.started = await self.call(connection, client.START, self._context, START_S)
-
-
-Revived = Callable[[], Awaitable[None]]

@@ -28,9 +28,7 @@ class RestartPolicy:
 class Deaths:
     """The deaths of one plugin inside the window."""
 
-    def __init__(
-        self, policy: RestartPolicy, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, policy: RestartPolicy, clock: Callable[[], float] = time.monotonic) -> None:
         self._policy = policy
         self._clock = clock
         self._times: deque[float] = deque()

@@ -1,0 +1,31 @@
+"""The conformance suite: what a plugin is, as cases that any plugin can be tried on.
+
+    subject = testing.Subject(name="mine", launch=launch)
+    report = asyncio.run(testing.run(subject))
+    assert report.conforms, report.of("failed")
+
+The cases know a plugin only through the protocols of `cdpplugin.protocols`, so that they
+hold for every runtime and every language; what launches it is the caller's. They need no
+test framework. `spec/conformance.md` says what each group is about, and what a reference
+plugin does.
+"""
+
+from cdpplugin.testing.bench import FOLDER, Bench, Launch, Subject
+from cdpplugin.testing.case import CONFORMANCE_VERSION, Case, Failed, Skipped, all_cases
+from cdpplugin.testing.report import Report, Result
+from cdpplugin.testing.runner import run
+
+__all__ = [
+    "CONFORMANCE_VERSION",
+    "FOLDER",
+    "Bench",
+    "Case",
+    "Failed",
+    "Launch",
+    "Report",
+    "Result",
+    "Skipped",
+    "Subject",
+    "all_cases",
+    "run",
+]

@@ -1,0 +1,106 @@
+"""A conformance case: a rule in one sentence, and the check that proves it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
+
+from cdpplugin.metadata import PluginKind
+
+if TYPE_CHECKING:
+    from cdpplugin.testing.bench import Bench
+
+CONFORMANCE_VERSION = "1.0"
+"""Version of the rules: the second number counts added cases, the first one changed rules."""
+
+Check = Callable[["Bench"], Awaitable[None]]
+
+
+class Failed(Exception):
+    """A plugin breaks the rule of a case."""
+
+
+class Skipped(Exception):
+    """A case cannot be tried on this plugin; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One rule of what a plugin is.
+
+    Attributes:
+        name: Stable name, `group.case`.
+        rule: What must hold, one sentence.
+        kinds: The kinds of plugin it holds for.
+        reference: Whether it is about a reference plugin (`spec/conformance.md`) only.
+        check: Raises `Failed` where the rule is broken, `Skipped` where it cannot be tried.
+    """
+
+    name: str
+    rule: str
+    kinds: tuple[PluginKind, ...]
+    reference: bool
+    check: Check
+
+
+_cases: dict[str, Case] = {}
+
+
+def case(*kinds: PluginKind, reference: bool = False) -> Callable[[Check], Check]:
+    """Make a case of the function below: its docstring is the rule, its module the group."""
+
+    def register(check: Check) -> Check:
+        group = check.__module__.rpartition(".")[2].removeprefix("reference_")
+        name = f"{'reference.' if reference else ''}{group}.{check.__name__}"
+        rule = " ".join(inspect.getdoc(check).split("\n\n")[0].split())  # type: ignore[union-attr]
+        if name in _cases:
+            raise ValueError(f"two cases are called `{name}`")
+        _cases[name] = Case(name, rule, kinds or get_args(PluginKind), reference, check)
+        return check
+
+    return register
+
+
+def all_cases() -> list[Case]:
+    """Return every case, in the order in which they are run."""
+    from cdpplugin.testing import cases
+
+    assert cases.GROUPS
+    return list(_cases.values())
+
+
+def fail(message: str) -> NoReturn:
+    """Say that the rule is broken.
+
+    Raises:
+        Failed: Always.
+    """
+    raise Failed(message)
+
+
+def require(holds: Any, message: str) -> None:
+    """Say that the rule is broken unless it *holds*.
+
+    Raises:
+        Failed: It does not hold.
+    """
+    if not holds:
+        raise Failed(message)
+
+
+def equal(expected: Any, got: Any, what: str) -> None:
+    """Require that *what* is as expected.
+
+    Raises:
+        Failed: It is not.
+    """
+    if expected != got:
+        raise Failed(f"expected {what} to be {shown(expected)}, got {shown(got)}")
+
+
+def shown(value: Any, limit: int = 200) -> str:
+    """Return *value* as it fits into a message."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 4]} ... ({len(text)} characters)"

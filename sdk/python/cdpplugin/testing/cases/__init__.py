@@ -1,0 +1,41 @@
+"""The conformance cases, a module a group; importing this makes all of them known."""
+
+from cdpplugin.testing.cases import (  # noqa: I001 - the order in which they are run
+    metadata,
+    config,
+    life,
+    batches,
+    payloads,
+    load,
+    source,
+    consumer,
+    reference_config,
+    reference_context,
+    reference_outputs,
+    reference_errors,
+    reference_values,
+    reference_order,
+    reference_state,
+    reference_source,
+    reference_consumer,
+)
+
+GROUPS = (
+    metadata,
+    config,
+    life,
+    batches,
+    payloads,
+    load,
+    source,
+    consumer,
+    reference_config,
+    reference_context,
+    reference_outputs,
+    reference_errors,
+    reference_values,
+    reference_order,
+    reference_state,
+    reference_source,
+    reference_consumer,
+)

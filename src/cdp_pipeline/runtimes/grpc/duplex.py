@@ -1,0 +1,62 @@
+"""A long-lived call in both directions, without the surprises of the library's own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from cdp_pipeline.runtimes.grpc.client import Client, Method
+
+_EOF: Any = getattr(grpc.aio, "EOF")  # noqa: B009 - the stubs do not know it
+
+
+class Duplex:
+    """One call of streams.
+
+    Several may send at once: gRPC allows one at a time, so they wait for each other.
+    """
+
+    def __init__(self, client: Client, method: Method[Any]) -> None:
+        self._call = client.stream(method)
+        self._sending = asyncio.Lock()
+
+    async def send(self, request: Message) -> bool:
+        """Send *request*; False where the call has ended, which `receive` explains."""
+        data = request.SerializeToString()
+        async with self._sending:
+            try:
+                await self._call.write(data)
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                return False
+            except asyncio.CancelledError:
+                if self._was_cancelled_elsewhere():
+                    return False
+                raise
+        return True
+
+    async def receive(self) -> bytes | None:
+        """Return the next message; None where the plugin has ended the call well.
+
+        Raises:
+            grpc.aio.AioRpcError: It has ended with an error.
+        """
+        try:
+            data = await self._call.read()
+        except asyncio.CancelledError:
+            if self._was_cancelled_elsewhere():
+                return None
+            raise
+        return None if data is _EOF else data
+
+    def end(self) -> None:
+        """End the call at once."""
+        self._call.cancel()
+
+    def _was_cancelled_elsewhere(self) -> bool:
+        """Tell the end of the call from the end of the task, which the library words alike."""
+        task = asyncio.current_task()
+        return bool(self._call.cancelled()) and not (task and task.cancelling())
