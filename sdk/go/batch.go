@@ -187,7 +187,7 @@ func (b *Batch) check() error {
 		}
 	}
 	for _, texts := range []Column[string]{b.IDs, b.Types, b.TraceIDs, b.ContentTypes} {
-		if err := checkTexts(texts); err != nil {
+		if err := checkTexts(texts...); err != nil {
 			return err
 		}
 	}
@@ -202,7 +202,7 @@ func (b *Batch) check() error {
 }
 
 // checkTexts fails where a text is not UTF-8, which has no place in a message.
-func checkTexts(texts []string) error {
+func checkTexts(texts ...string) error {
 	for _, text := range texts {
 		if !utf8.ValidString(text) {
 			return PluginError{Message: fmt.Sprintf("expected text in UTF-8, got %q", text), Code: CodeBatchInvalid}

@@ -1,9 +1,12 @@
 package cdpplugin
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"unicode/utf8"
 )
@@ -22,24 +25,39 @@ const CodePayloadInvalid = "message.payload_invalid"
 //	object.Set("processed", true)
 //	message.Payload = object.JSON()
 type Object struct {
+	text   []byte
+	added  []byte
 	fields []objectField
-	size   int
 }
 
 type objectField struct {
 	// key is the name as it is written, with its quotes.
-	key []byte
-	// escaped tells whether key is written with escapes.
-	escaped bool
-	value   json.RawMessage
+	key, value objectSpan
 }
+
+// objectSpan is a piece of the object's text, or of what was added to it.
+type objectSpan struct {
+	start, end uint32
+	added      bool
+	// escaped tells whether a key is written with escapes.
+	escaped bool
+}
+
+// What has room from the start: fields, and bytes that are added.
+const (
+	fewFields = 8
+	addedRoom = 64
+)
 
 var errObject = errors.New("expected a JSON object")
 
 // ParseObject reads text, the whole of which must be valid JSON. The object shares its memory.
 // Its error has the code [CodePayloadInvalid].
 func ParseObject(text []byte) (Object, error) {
-	object := Object{fields: make([]objectField, 0, 16), size: len(text)}
+	if uint64(len(text)) > math.MaxUint32/2 {
+		return Object{}, invalidPayload(errors.New("the text is too long"))
+	}
+	object := Object{text: text, fields: make([]objectField, 0, fewFields)}
 	reader := jsonReader{text: text}
 	if err := reader.object(&object, 0); err != nil {
 		return Object{}, invalidPayload(err)
@@ -62,9 +80,16 @@ func (o *Object) Len() int { return len(o.fields) }
 // last counts.
 func (o *Object) Get(name string) json.RawMessage {
 	if at := o.find(name); at >= 0 {
-		return o.fields[at].value
+		return o.bytes(o.fields[at].value)
 	}
 	return nil
+}
+
+func (o *Object) bytes(span objectSpan) []byte {
+	if span.added {
+		return o.added[span.start:span.end:span.end]
+	}
+	return o.text[span.start:span.end:span.end]
 }
 
 // Text returns a field that is a string, and whether it is one.
@@ -73,7 +98,7 @@ func (o *Object) Text(name string) (string, bool) {
 	if len(value) < 2 || value[0] != '"' {
 		return "", false
 	}
-	if inner := value[1 : len(value)-1]; !contains(inner, '\\') {
+	if inner := value[1 : len(value)-1]; bytes.IndexByte(inner, '\\') < 0 {
 		return string(inner), true
 	}
 	var text string
@@ -101,21 +126,37 @@ func (o *Object) Decode(name string, into any) error {
 // Set puts a value in place of a field, or at the end. It fails where the value cannot be written
 // as JSON, and then changes nothing. A json.RawMessage is taken as it is.
 func (o *Object) Set(name string, value any) error {
-	text, raw := value.(json.RawMessage)
-	if !raw {
-		var err error
-		if text, err = appendJSON(nil, value); err != nil {
-			return PluginError{Message: "field `" + name + "` cannot be written as JSON", Code: CodePayloadInvalid, Err: err}
-		}
+	span, err := o.add(value)
+	if err != nil {
+		return PluginError{Message: "field `" + name + "` cannot be written as JSON", Code: CodePayloadInvalid, Err: err}
 	}
-	o.size += len(text) + len(name) + 4
 	if at := o.find(name); at >= 0 {
-		o.fields[at].value = text
+		o.fields[at].value = span
 		return nil
 	}
-	key, err := appendJSON(make([]byte, 0, len(name)+2), name)
-	o.fields = append(o.fields, objectField{key: key, escaped: contains(key, '\\'), value: text})
+	key, err := o.add(name)
+	key.escaped = bytes.IndexByte(o.bytes(key), '\\') >= 0
+	o.fields = append(o.fields, objectField{key, span})
 	return err
+}
+
+// add writes a value behind what was added before.
+func (o *Object) add(value any) (objectSpan, error) {
+	if o.added == nil {
+		o.added = make([]byte, 0, addedRoom)
+	}
+	start := len(o.added)
+	added, err := o.added, error(nil)
+	if text, raw := value.(json.RawMessage); raw {
+		added = append(added, text...)
+	} else if added, err = appendJSON(added, value); err != nil {
+		return objectSpan{}, err
+	}
+	if uint64(len(added)) > math.MaxUint32 {
+		return objectSpan{}, errors.New("the text is too long")
+	}
+	o.added = added
+	return objectSpan{start: uint32(start), end: uint32(len(added)), added: true}, nil
 }
 
 // Delete removes the fields of a name.
@@ -127,43 +168,38 @@ func (o *Object) Delete(name string) {
 
 // JSON returns the object as JSON, in memory of its own.
 func (o *Object) JSON() json.RawMessage {
-	text := make([]byte, 0, o.size+2)
-	text = append(text, '{')
+	size := 2
+	for at := range o.fields {
+		key, value := &o.fields[at].key, &o.fields[at].value
+		size += int(key.end-key.start) + int(value.end-value.start) + 2
+	}
+	text := append(make([]byte, 0, size), '{')
 	for at := range o.fields {
 		if at > 0 {
 			text = append(text, ',')
 		}
-		text = append(text, o.fields[at].key...)
+		text = append(text, o.bytes(o.fields[at].key)...)
 		text = append(text, ':')
-		text = append(text, o.fields[at].value...)
+		text = append(text, o.bytes(o.fields[at].value)...)
 	}
 	return append(text, '}')
 }
 
 func (o *Object) find(name string) int {
 	for at := len(o.fields) - 1; at >= 0; at-- {
-		field := &o.fields[at]
-		if !field.escaped {
-			if string(field.key[1:len(field.key)-1]) == name {
+		key := o.bytes(o.fields[at].key)
+		if !o.fields[at].key.escaped {
+			if string(key[1:len(key)-1]) == name {
 				return at
 			}
 			continue
 		}
 		var written string
-		if json.Unmarshal(field.key, &written) == nil && written == name {
+		if json.Unmarshal(key, &written) == nil && written == name {
 			return at
 		}
 	}
 	return -1
-}
-
-func contains(text []byte, sought byte) bool {
-	for _, character := range text {
-		if character == sought {
-			return true
-		}
-	}
-	return false
 }
 
 // deepest is how far values may be nested, as in encoding/json.
@@ -220,7 +256,7 @@ func (r *jsonReader) object(into *Object, depth int) error {
 		if err != nil {
 			return err
 		}
-		key := r.text[start:r.at:r.at]
+		key := objectSpan{start: uint32(start), end: uint32(r.at), escaped: escaped}
 		r.space()
 		if r.peek() != ':' {
 			return r.fault()
@@ -232,7 +268,8 @@ func (r *jsonReader) object(into *Object, depth int) error {
 			return err
 		}
 		if into != nil {
-			into.fields = append(into.fields, objectField{key, escaped, r.text[start:r.at:r.at]})
+			value := objectSpan{start: uint32(start), end: uint32(r.at)}
+			into.fields = append(into.fields, objectField{key, value})
 		}
 		if more, err := r.more('}'); !more {
 			return err
@@ -346,6 +383,10 @@ func (r *jsonReader) string() (escaped bool, err error) {
 	text, at := r.text, r.at+1
 	start, ascii := at, true
 	for at < len(text) {
+		if len(text)-at >= 8 && isPlain(binary.LittleEndian.Uint64(text[at:])) {
+			at += 8
+			continue
+		}
 		character := text[at]
 		switch {
 		case character == '"':
@@ -372,6 +413,15 @@ func (r *jsonReader) string() (escaped bool, err error) {
 	}
 	r.at = len(text)
 	return escaped, r.fault()
+}
+
+// isPlain tells whether none of eight characters is a quote, a backslash, a control character or
+// beyond ASCII, all of which a string has to be read one by one for.
+func isPlain(eight uint64) bool {
+	const each, top = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := eight^each*'"', eight^each*'\\'
+	special := (quote-each)&^quote | (backslash-each)&^backslash | (eight-each*' ')&^eight | eight
+	return special&top == 0
 }
 
 // escapeSize returns the length of the escape that text begins with, or 0 where it is none.

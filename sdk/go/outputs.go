@@ -2,6 +2,7 @@ package cdpplugin
 
 import (
 	"bytes"
+	"slices"
 	"unsafe"
 )
 
@@ -55,25 +56,24 @@ func (o *Outputs) check(rows int) error {
 
 // OutputCollector gathers messages, drops and errors into the columns of [Outputs].
 type OutputCollector struct {
-	input   *Batch
-	outputs Outputs
-	columns Batch
-	// unchanged counts the payloads that are still those of the input.
+	input        *Batch
+	outputs      Outputs
+	ids          columnBuilder[string]
+	types        columnBuilder[string]
+	payloads     Column[[]byte]
+	metadata     columnBuilder[[]byte]
+	sources      columnBuilder[SourceInfo]
+	traceIDs     columnBuilder[string]
+	contentTypes columnBuilder[string]
+	// unchanged tells which payloads are still those of the input.
 	unchanged []bool
-	kept      int
 }
 
 // NewOutputCollector returns a collector of the answer to batch.
 func NewOutputCollector(batch *Batch) *OutputCollector {
 	collector := &OutputCollector{input: batch}
 	if rows := batch.Len(); rows > 0 {
-		collector.columns.IDs = make(Column[string], 0, rows)
-		collector.columns.Types = make(Column[string], 0, rows)
-		collector.columns.Payloads = make(Column[[]byte], 0, rows)
-		collector.columns.Metadata = make(Column[[]byte], 0, rows)
-		collector.columns.Sources = make(Column[SourceInfo], 0, rows)
-		collector.columns.TraceIDs = make(Column[string], 0, rows)
-		collector.columns.ContentTypes = make(Column[string], 0, rows)
+		collector.payloads = make(Column[[]byte], 0, rows)
 		collector.outputs.Rows = make([]int, 0, rows)
 		collector.unchanged = make([]bool, 0, rows)
 	}
@@ -87,30 +87,25 @@ func (c *OutputCollector) Add(row int, message Message) error {
 	if err != nil {
 		return err
 	}
-	if err := checkTexts([]string{message.ID, message.Type, message.TraceID, message.ContentType}); err != nil {
+	if err := checkTexts(message.ID, message.Type, message.TraceID, message.ContentType); err != nil {
 		return err
-	}
-	if last := len(c.columns.Metadata); last > 0 && bytes.Equal(c.columns.Metadata[last-1], metadata) {
-		metadata = c.columns.Metadata[last-1]
-	}
-	unchanged := c.input != nil && row < c.input.Rows && same(message.Payload, c.input.Payloads.At(row))
-	if unchanged {
-		c.kept++
 	}
 	contentType := message.ContentType
 	if contentType == ContentTypeJSON {
 		contentType = ""
 	}
+	unchanged := c.input != nil && row < c.input.Rows && same(message.Payload, c.input.Payloads.At(row))
 	if message.Payload == nil && contentType == "" {
 		message.Payload = []byte("null")
 	}
-	c.columns.IDs = append(c.columns.IDs, message.ID)
-	c.columns.Types = append(c.columns.Types, message.Type)
-	c.columns.Payloads = append(c.columns.Payloads, message.Payload)
-	c.columns.Metadata = append(c.columns.Metadata, metadata)
-	c.columns.Sources = append(c.columns.Sources, message.Source)
-	c.columns.TraceIDs = append(c.columns.TraceIDs, message.TraceID)
-	c.columns.ContentTypes = append(c.columns.ContentTypes, contentType)
+	room := cap(c.payloads)
+	c.ids.add(message.ID, room, equal)
+	c.types.add(message.Type, room, equal)
+	c.metadata.add(metadata, room, bytes.Equal)
+	c.sources.add(message.Source, room, equal)
+	c.traceIDs.add(message.TraceID, room, equal)
+	c.contentTypes.add(contentType, room, equal)
+	c.payloads = append(c.payloads, message.Payload)
 	c.outputs.Rows = append(c.outputs.Rows, row)
 	c.unchanged = append(c.unchanged, unchanged)
 	return nil
@@ -128,17 +123,16 @@ func (c *OutputCollector) AddAll(row int, messages []Message) error {
 	return nil
 }
 
-func (c *OutputCollector) cut(kept int) {
-	for _, unchanged := range c.unchanged[kept:] {
-		if unchanged {
-			c.kept--
-		}
-	}
-	c.unchanged = c.unchanged[:kept]
-	c.outputs.Rows = c.outputs.Rows[:kept]
-	b := &c.columns
-	b.IDs, b.Types, b.Payloads, b.Metadata = b.IDs[:kept], b.Types[:kept], b.Payloads[:kept], b.Metadata[:kept]
-	b.Sources, b.TraceIDs, b.ContentTypes = b.Sources[:kept], b.TraceIDs[:kept], b.ContentTypes[:kept]
+func (c *OutputCollector) cut(rows int) {
+	c.ids.cut(rows)
+	c.types.cut(rows)
+	c.metadata.cut(rows)
+	c.sources.cut(rows)
+	c.traceIDs.cut(rows)
+	c.contentTypes.cut(rows)
+	c.payloads = c.payloads[:rows]
+	c.outputs.Rows = c.outputs.Rows[:rows]
+	c.unchanged = c.unchanged[:rows]
 }
 
 // Fail notes that an input row failed.
@@ -162,16 +156,14 @@ func (c *OutputCollector) Drop(reason string) {
 // form of payload.
 func (c *OutputCollector) Outputs() (*Outputs, error) {
 	rows := len(c.outputs.Rows)
-	b := &c.columns
 	batch := &Batch{
-		Rows: rows, Payloads: b.Payloads,
-		IDs: compact(b.IDs), Types: compact(b.Types), Metadata: compactBytes(b.Metadata),
-		Sources: compact(b.Sources), TraceIDs: compact(b.TraceIDs),
-		ContentTypes: compact(b.ContentTypes), Encoding: EncodingJSON,
+		Rows: rows, Payloads: c.payloads, IDs: c.ids.column(), Types: c.types.column(),
+		Metadata: c.metadata.column(), Sources: c.sources.column(), TraceIDs: c.traceIDs.column(),
+		ContentTypes: c.contentTypes.column(), Encoding: EncodingJSON,
 	}
-	if rows > 0 && c.kept == rows {
+	if rows > 0 && !slices.Contains(c.unchanged, false) {
 		batch.Encoding = c.input.Encoding
-	} else if c.kept > 0 && !c.input.text() {
+	} else if c.input != nil && !c.input.text() && slices.Contains(c.unchanged, true) {
 		return nil, PluginError{
 			Message: "unchanged " + string(c.input.Encoding) + " payloads cannot stand beside JSON payloads in one answer",
 			Code:    CodeEncodingUnsupported,
@@ -191,28 +183,42 @@ func same(one, other []byte) bool {
 	return len(one) == len(other) && len(one) > 0 && unsafe.SliceData(one) == unsafe.SliceData(other)
 }
 
-// compact returns a column of equal entries as one entry, and one of defaults as none.
-func compact[T comparable](column Column[T]) Column[T] {
-	for _, entry := range column {
-		if entry != column[0] {
-			return column
-		}
-	}
-	var none T
-	if len(column) == 0 || column[0] == none {
-		return nil
-	}
-	return column[:1]
+// columnBuilder makes a column that stays one entry for as long as all entries are equal.
+type columnBuilder[T any] struct {
+	first   T
+	entries Column[T]
+	rows    int
 }
 
-func compactBytes(column Column[[]byte]) Column[[]byte] {
-	for _, entry := range column {
-		if !bytes.Equal(entry, column[0]) {
-			return column
+// add appends an entry; room is how many there may be in the end.
+func (b *columnBuilder[T]) add(entry T, room int, equal func(T, T) bool) {
+	switch {
+	case b.entries != nil:
+		b.entries = append(b.entries, entry)
+	case b.rows == 0:
+		b.first = entry
+	case !equal(b.first, entry):
+		b.entries = make(Column[T], b.rows, max(room, b.rows+1))
+		for row := range b.entries {
+			b.entries[row] = b.first
 		}
+		b.entries = append(b.entries, entry)
 	}
-	if len(column) == 0 || len(column[0]) == 0 {
-		return nil
-	}
-	return column[:1]
+	b.rows++
 }
+
+func (b *columnBuilder[T]) cut(rows int) {
+	b.rows = rows
+	if b.entries != nil {
+		b.entries = b.entries[:rows]
+	}
+}
+
+func (b *columnBuilder[T]) column() Column[T] {
+	if b.entries != nil || b.rows == 0 {
+		return b.entries
+	}
+	return Column[T]{b.first}
+}
+
+func equal[T comparable](one, other T) bool { return one == other }

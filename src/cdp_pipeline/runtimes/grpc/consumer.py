@@ -6,7 +6,7 @@ Source: `spec/handshake.md`, section 4, Consume.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cdp_pipeline.runtimes.grpc import client
 from cdp_pipeline.runtimes.grpc.client import CONSUME
@@ -17,7 +17,7 @@ from cdp_pipeline.runtimes.grpc.handles import CallTerms, GrpcPlugin, is_heavy, 
 from cdp_pipeline.runtimes.grpc.life import Life
 from cdp_pipeline.runtimes.grpc.replay import Replay
 from cdp_pipeline.runtimes.grpc.singles import process_singly
-from cdp_pipeline.runtimes.grpc.sizes import cut
+from cdp_pipeline.runtimes.grpc.sizes import Piece, cut
 from cdpplugin import Batch, Context, Delivery, PluginMetadata
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import decode_error
@@ -81,10 +81,13 @@ class GrpcConsumer(GrpcPlugin):
         """Return an instance that holds, or has made durable, all that was handed over before."""
         connection = await self._life.connection()
         if connection is not self._fed:
-            if self._fed is not None:
-                self._note(await self.durable_position())
-                for delivery in self._replay.deliveries():
-                    await self._hand_over(connection, delivery)
+            held = await self.durable_position()
+            if self._fed is None:
+                self._replay.begin_at(held)
+            elif held is not None:
+                self._note(held, held)
+            for delivery in self._replay.deliveries():
+                await self._hand_over(connection, delivery)
             self._fed = connection
         return connection
 
@@ -99,14 +102,14 @@ class GrpcConsumer(GrpcPlugin):
         timeout_s = max(
             self._terms.deadlines.durable_s, self._terms.deadlines.batch_s(len(delivery.batch))
         )
-        for piece in sent.pieces[:-1]:
-            floor = delivery.positions[piece.rows[0]] - 1
-            request = _request(piece.message, delivery, piece.rows, floor)
-            await self._ask(connection, request, timeout_s)
-        last = sent.pieces[-1] if sent.pieces else None
-        message, rows = (last.message, last.rows) if last else (pb.MessageBatch(), ())
-        request = _request(message, delivery, rows, delivery.completed_through)
-        await self._ask(connection, request, timeout_s)
+        requests = list(_requests(sent.pieces, delivery))
+        for number, request in enumerate(requests):
+            try:
+                await self._ask(connection, request, timeout_s)
+            except BaseException:
+                if number:  # it holds half of the delivery, which nobody can take back
+                    connection.discard()
+                raise
 
     async def _ask(
         self, connection: Connection, request: pb.ConsumeRequest, timeout_s: float
@@ -138,7 +141,8 @@ class GrpcConsumer(GrpcPlugin):
             )
         if response.HasField("error"):
             raise decode_error(response.error)
-        self._note(response.durable_through if response.HasField("durable_through") else None)
+        if response.HasField("durable_through"):
+            self._note(response.durable_through, request.completed_through)
 
     async def _exchange(self, connection: Connection, request: pb.ConsumeRequest) -> bytes:
         if self._stream is None or self._stream[0] is not connection:
@@ -157,14 +161,17 @@ class GrpcConsumer(GrpcPlugin):
             self._stream[1].end()
             self._stream = None
 
-    def _note(self, durable_through: int | None) -> None:
-        if durable_through is None:
-            return
-        through = durable_through
-        if through > self._replay.taken_through and self._fed is not None:
+    def _note(self, through: int, handed_through: int) -> None:
+        """Take note that everything at or before *through* is durable.
+
+        Raises:
+            ProtocolViolation: That is more than the consumer was handed.
+        """
+        known = max(self._replay.taken_through, handed_through)
+        if through > known:
             name = self._metadata.reference
             raise ProtocolViolation(
-                f"plugin `{name}` calls position {through} durable, beyond what it was handed"
+                f"plugin `{name}` calls position {through} durable; it was handed those to {known}"
             )
         self._durable = through if self._durable is None else max(self._durable, through)
         self._replay.let_go(through)
@@ -196,10 +203,16 @@ class GrpcConsumer(GrpcPlugin):
             raise outputs.errors[min(outputs.errors)]
 
 
-def _request(
-    message: pb.MessageBatch, delivery: Delivery, rows: Sequence[int], completed_through: int
-) -> pb.ConsumeRequest:
-    positions = [delivery.positions[row] for row in rows]
-    return pb.ConsumeRequest(
-        batch=message, positions=positions, completed_through=completed_through
-    )
+def _requests(pieces: Sequence[Piece], delivery: Delivery) -> Iterator[pb.ConsumeRequest]:
+    """Yield *delivery* in as many requests as there are pieces; only the last has its mark."""
+    if not pieces:
+        yield pb.ConsumeRequest(completed_through=delivery.completed_through)
+    for piece in pieces:
+        positions = [delivery.positions[row] for row in piece.rows]
+        is_last = piece is pieces[-1]
+        mark = delivery.completed_through if is_last else positions[0] - 1
+        yield pb.ConsumeRequest(
+            batch=piece.message,
+            positions=positions,
+            completed_through=min(mark, delivery.completed_through),
+        )

@@ -90,6 +90,14 @@ class GrpcPlugin:
         """Stop the plugin and return its state; called after its last batch, instead of `stop`."""
         return await self._life.stop(export_state=True)
 
+    async def revive(self) -> None:
+        """Start the plugin again if it has died; else do nothing.
+
+        Raises:
+            PluginError: It does not start.
+        """
+        await self._life.connection()
+
     async def health(self) -> HealthStatus:
         """Ask the plugin how it is; one that cannot say is healthy when it answers at all."""
         connection = self._life.current

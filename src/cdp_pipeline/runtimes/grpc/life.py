@@ -65,7 +65,9 @@ class Life:
         started: What the plugin answered when it was last started.
     """
 
-    def __init__(self, launcher: Launcher, first: Connection, reference: str) -> None:
+    def __init__(
+        self, launcher: Launcher, first: Connection, reference: str, *, stateful: bool = False
+    ) -> None:
         self.started = pb.StartResponse()
         self._launcher = launcher
         self._reference = reference
@@ -75,7 +77,7 @@ class Life:
         self._connection = first
         self._config: bytes | None = None
         self._context: pb.StartRequest | None = None
-        self._stateful = first.metadata.stateful
+        self._stateful = stateful
         self._stopped = False
         self._mourned: Connection | None = None
 

@@ -19,7 +19,7 @@ class Replay:
     """The deliveries of one consumer that are not durable.
 
     Attributes:
-        taken_through: Position through which the consumer was handed everything.
+        taken_through: Position through which the consumer has everything.
     """
 
     def __init__(self, reference: str, limit_bytes: int = LIMIT_BYTES) -> None:
@@ -29,6 +29,11 @@ class Replay:
         self._held: deque[Delivery] = deque()
         self._size_bytes = 0
         self._lost_through: int | None = None
+
+    def begin_at(self, position: int | None) -> None:
+        """Take note of what the consumer held before it was handed anything."""
+        if position is not None:
+            self.taken_through = max(self.taken_through, position)
 
     def keep(self, delivery: Delivery) -> None:
         """Keep *delivery*, which the consumer has taken."""
@@ -40,7 +45,7 @@ class Replay:
 
     def let_go(self, durable_through: int) -> None:
         """Forget what is durable."""
-        while self._held and self._held[0].completed_through <= durable_through:
+        while self._held and _end(self._held[0]) <= durable_through:
             self._drop_first()
         if self._lost_through is not None and self._lost_through <= durable_through:
             self._lost_through = None
@@ -63,4 +68,10 @@ class Replay:
     def _drop_first(self) -> int:
         first = self._held.popleft()
         self._size_bytes -= first.batch.size_bytes
-        return first.completed_through
+        return _end(first)
+
+
+def _end(delivery: Delivery) -> int:
+    """Return the position through which all of *delivery* is durable, rows beyond its mark too."""
+    last = delivery.positions[-1] if len(delivery.positions) else -1
+    return max(delivery.completed_through, last)

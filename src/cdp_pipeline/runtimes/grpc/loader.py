@@ -1,0 +1,172 @@
+"""Make handles of plugins in other processes: what a host calls.
+
+loader = GrpcLoader(environ, cache, backings=HOST_BACKINGS)
+launch = loader.load(manifest, plugin)
+handle = await launch(workers)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cdp_pipeline.artifacts.manifest import Manifest
+from cdp_pipeline.config.limits import Limits
+from cdp_pipeline.config.pipeline import PluginConfig
+from cdp_pipeline.errors import PluginFault
+from cdp_pipeline.observability.logs import logger
+from cdp_pipeline.runtimes.grpc.building import Builder
+from cdp_pipeline.runtimes.grpc.command import command_of
+from cdp_pipeline.runtimes.grpc.connection import Connection
+from cdp_pipeline.runtimes.grpc.consumer import GrpcConsumer
+from cdp_pipeline.runtimes.grpc.deadlines import DEFAULT_TIMEOUT_S, Deadlines
+from cdp_pipeline.runtimes.grpc.declared import completed, differences
+from cdp_pipeline.runtimes.grpc.environment import basic_environment
+from cdp_pipeline.runtimes.grpc.handles import CallTerms, GrpcProcessor
+from cdp_pipeline.runtimes.grpc.launches import Launches
+from cdp_pipeline.runtimes.grpc.life import Launcher, Life
+from cdp_pipeline.runtimes.grpc.local import LaunchTerms, LocalLauncher
+from cdp_pipeline.runtimes.grpc.reaper import reap
+from cdp_pipeline.runtimes.grpc.remote import RemoteTerms, address_of, replicas
+from cdp_pipeline.runtimes.grpc.replicas import ReplicatedProcessor
+from cdp_pipeline.runtimes.grpc.source import GrpcSource
+from cdpplugin import PluginError, PluginMetadata
+from cdpplugin.backing import BACKINGS, Backings
+
+GrpcHandle = GrpcSource | GrpcProcessor | GrpcConsumer
+Handle = GrpcHandle | ReplicatedProcessor
+Launch = Callable[[int], Awaitable[Handle]]
+
+_KINDS: Mapping[str, type[GrpcSource] | type[GrpcProcessor] | type[GrpcConsumer]] = {
+    "source": GrpcSource,
+    "processor": GrpcProcessor,
+    "consumer": GrpcConsumer,
+}
+
+
+class GrpcLoader:
+    """Loads plugins that run in other processes.
+
+    Args:
+        environ: The host's environment.
+        cache: The host's cache folder, for builds and Python environments.
+        backings: What makes payload columns of the bytes that plugins answer.
+        launch_options: Fields of `LaunchTerms` that differ from their defaults.
+        remote: How plugins elsewhere are reached.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        cache: Path,
+        *,
+        backings: Backings = BACKINGS,
+        remote: RemoteTerms | None = None,
+        **launch_options: Any,
+    ) -> None:
+        self._terms = LaunchTerms(environ=environ, launches=Launches(environ), **launch_options)
+        self._backings = backings
+        self._remote = remote or RemoteTerms()
+        self._builder = Builder(cache, environ, self._terms.log_of)
+        self._reaped = False
+
+    def load(
+        self, manifest: Manifest, plugin: PluginConfig, limits: Limits | None = None
+    ) -> Launch:
+        """Return what launches the plugin; nothing is started yet.
+
+        Args:
+            manifest: The plugin's manifest.
+            plugin: What the pipeline says of it.
+            limits: Limits for what the pipeline leaves open.
+        """
+        bounds = plugin.limits.over(limits or Limits())
+        if manifest.address:
+            address_of(manifest.address)
+
+        async def launch(workers: int) -> Handle:
+            try:
+                return await self._launch(manifest, plugin, bounds)
+            except PluginError as error:
+                raise PluginFault(
+                    str(error),
+                    code=error.code,
+                    hint=error.hint,
+                    where=manifest.metadata().reference,
+                ) from error
+
+        return launch
+
+    async def _launch(self, manifest: Manifest, plugin: PluginConfig, limits: Limits) -> Handle:
+        for notice in manifest.notices():
+            logger(plugin=manifest.metadata().reference).info(notice)
+        if manifest.address:
+            return await self._elsewhere(manifest, limits)
+        await self._reap_once()
+        if manifest.docker is not None:
+            from cdp_pipeline.runtimes.grpc.container import ContainerLauncher
+
+            launcher: Launcher = ContainerLauncher(manifest, plugin, limits, self._terms)
+        else:
+            launcher = await self._local(manifest, plugin)
+        return await self._handle(launcher, manifest.metadata(), limits)
+
+    async def _local(self, manifest: Manifest, plugin: PluginConfig) -> LocalLauncher:
+        await self._builder.ensure(manifest)
+        environment = self._builder.environment_of(manifest)
+        search_path = basic_environment(self._terms.environ)["PATH"]
+        variables = environment.variables(search_path) if environment else {}
+        python = environment.python if environment else None
+
+        def command() -> list[str]:
+            return command_of(manifest, variables.get("PATH", search_path), python)
+
+        return LocalLauncher(manifest, plugin, command, self._terms, variables)
+
+    async def _elsewhere(self, manifest: Manifest, limits: Limits) -> Handle:
+        """Return a handle of all replicas; of a source or consumer only the first is used."""
+        found = await replicas(manifest.metadata().reference, manifest.address, self._remote)
+        if manifest.type != "processor" or manifest.stateful:
+            found = found[:1]
+        handles: list[Any] = []
+        try:
+            for launcher in found:
+                handle = await self._handle(launcher, manifest.metadata(), limits)
+                handles.append(handle)
+        except BaseException:
+            for handle in handles:
+                await handle.stop()
+            raise
+        return handles[0] if len(handles) == 1 else ReplicatedProcessor(handles)
+
+    async def _handle(
+        self, launcher: Launcher, manifest: PluginMetadata, limits: Limits
+    ) -> GrpcHandle:
+        first = await launcher.launch(None)
+        try:
+            metadata = _metadata(first, manifest)
+        except BaseException:
+            await first.close()
+            raise
+        timeout_s = DEFAULT_TIMEOUT_S if limits.timeout is None else limits.timeout
+        terms = CallTerms(
+            deadlines=Deadlines(timeout_s),
+            max_message_bytes=self._terms.max_message_bytes,
+            backings=self._backings,
+        )
+        life = Life(launcher, first, metadata.reference, stateful=metadata.stateful)
+        return _KINDS[metadata.type](life, metadata, terms)
+
+    async def _reap_once(self) -> None:
+        """End what dead hosts have left, once in this host's life."""
+        if not self._reaped:
+            self._reaped = True
+            await asyncio.to_thread(reap, self._terms.launches)
+
+
+def _metadata(first: Connection, manifest: PluginMetadata) -> PluginMetadata:
+    for difference in differences(first.metadata, manifest):
+        logger(plugin=manifest.reference).warning(difference)
+    return completed(first.metadata, manifest)

@@ -1,0 +1,177 @@
+"""Launch a plugin as a process of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cdp_pipeline.artifacts.manifest import Manifest
+from cdp_pipeline.config.pipeline import PluginConfig
+from cdp_pipeline.observability.logs import logger
+from cdp_pipeline.runtimes.grpc.client import DEFAULT_MAX_MESSAGE_BYTES
+from cdp_pipeline.runtimes.grpc.connection import Connection
+from cdp_pipeline.runtimes.grpc.ending import Ending
+from cdp_pipeline.runtimes.grpc.environment import (
+    basic_environment,
+    granted_variables,
+    handshake_variables,
+    new_token,
+)
+from cdp_pipeline.runtimes.grpc.launches import Launch, Launches
+from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.grpc.meeting import START_TIMEOUT_S, Address, Meeting, Terms
+from cdp_pipeline.runtimes.grpc.port import HeldPort
+from cdp_pipeline.runtimes.grpc.process import GRACE_S, PluginProcess
+from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchTerms:
+    """How plugins are launched.
+
+    Attributes:
+        environ: The host's environment.
+        launches: The folder of this user's launches.
+        start_timeout_s: Time in which a plugin must be ready, in seconds.
+        grace_s: Time between SIGTERM and SIGKILL, in seconds.
+        max_message_bytes: Largest message, either way.
+        policy: When a plugin that died is started again.
+        log_of: Makes the logger for what a plugin prints, given its `name@version`.
+    """
+
+    environ: Mapping[str, str]
+    launches: Launches
+    start_timeout_s: float = START_TIMEOUT_S
+    grace_s: float = GRACE_S
+    max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES
+    policy: RestartPolicy = field(default_factory=RestartPolicy)
+    log_of: Callable[[str], Any] = lambda reference: logger(plugin=reference)
+
+
+class LocalInstance:
+    """One process, and what belongs to its launch."""
+
+    def __init__(self, process: PluginProcess, launch: Launch, port: HeldPort) -> None:
+        self.ended: asyncio.Future[Ending] = process.ended
+        self.process = process
+        self._launch = launch
+        self._port = port
+
+    @property
+    def last_lines(self) -> list[str]:
+        """The last lines it printed."""
+        return self.process.last_lines
+
+    def listening(self) -> Sequence[str]:
+        """Return the TCP addresses where it listens."""
+        return self.process.listening()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+
+    async def stop(self) -> Ending:
+        """End it, remove its socket folder, give its port back."""
+        try:
+            return await self.process.stop()
+        finally:
+            self._port.close()
+            self._launch.close()
+
+
+class LocalLauncher:
+    """Launches one plugin.
+
+    Attributes:
+        policy: When it is started again after it died.
+        passes_config: True: it finds its configuration in `PLUGIN_CONFIG`.
+    """
+
+    passes_config = True
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        plugin: PluginConfig,
+        command: Callable[[], list[str]],
+        terms: LaunchTerms,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self.policy = terms.policy
+        self._manifest = manifest
+        self._plugin = plugin
+        self._command = command
+        self._terms = terms
+        self._variables = dict(variables or {})
+        self._reference = manifest.metadata().reference
+        self._said: set[str] = set()
+
+    async def launch(self, config: bytes | None) -> Connection:
+        """Return a new process that is ready."""
+        terms, token, port = self._terms, new_token(), HeldPort()
+        launch = terms.launches.begin(self._reference)
+        try:
+            environment = self._environment(launch, port, token, config)
+            process = await PluginProcess.launch(
+                self._command(),
+                folder=self._manifest.folder.absolute(),
+                environment=environment,
+                log=LogLines(terms.log_of(self._reference)),
+                grace_s=terms.grace_s,
+            )
+        except BaseException:
+            port.close()
+            launch.close()
+            raise
+        if process.keeper is not None:
+            launch.note(keeper=process.keeper.as_record())
+        return await self._met(LocalInstance(process, launch, port), launch, port, token)
+
+    async def _met(
+        self, instance: LocalInstance, launch: Launch, port: HeldPort, token: str
+    ) -> Connection:
+        addresses = [Address(f"unix:{launch.socket}", True), Address(port.address, False)]
+        meeting_terms = Terms(
+            token=token,
+            timeout_s=self._terms.start_timeout_s,
+            max_message_bytes=self._terms.max_message_bytes,
+        )
+        try:
+            meeting = Meeting(self._reference, instance, addresses, meeting_terms)
+            connection = await meeting.connection()
+        except BaseException:
+            instance.kill()
+            await instance.stop()
+            raise
+        if connection.unauthenticated:
+            self._tell_once("the plugin is unauthenticated: any local user can call its port")
+        return connection
+
+    def _environment(
+        self, launch: Launch, port: HeldPort, token: str, config: bytes | None
+    ) -> dict[str, str]:
+        granted, withheld = granted_variables(self._manifest, self._plugin)
+        if withheld:
+            self._tell_once(
+                "the plugin asks for variables that the pipeline does not grant under "
+                "`permissions.env`: " + ", ".join(withheld)
+            )
+        return (
+            basic_environment(self._terms.environ, granted)
+            | self._variables
+            | handshake_variables(
+                self._plugin.name,
+                socket=str(launch.socket),
+                port=port.number,
+                token=token,
+                max_message_bytes=self._terms.max_message_bytes,
+            )
+            | ({} if config is None else {"PLUGIN_CONFIG": config.decode()})
+        )
+
+    def _tell_once(self, notice: str) -> None:
+        if notice not in self._said:
+            self._said.add(notice)
+            self._terms.log_of(self._reference).warning(notice)
