@@ -54,7 +54,7 @@ class CallTerms:
 
     deadlines: Deadlines = field(default_factory=Deadlines)
     max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES
-    backings: Backings = BACKINGS
+    backings: Backings = field(default_factory=lambda: BACKINGS)
 
 
 class GrpcPlugin:
