@@ -67,17 +67,20 @@ class Campaign:
         targets = Targets(folder / "out", self._dsn, name)
         return Trial(self._lake, targets, folder / "state")
 
-    def trials(self, kills: int, duration_s: float) -> Iterator[tuple[Trial, int]]:
-        """Yield each trial once it has completed, with the number of kills it outlived."""
+    def trials(self, kills: int, duration_s: float) -> Iterator[tuple[Trial, int, str]]:
+        """Yield each trial at its end: with its kills, and why it did not go on, if it did not."""
         while kills > 0:
-            trial, survived = self.trial(), 0
-            while survived < min(kills, PER_TRIAL) and trial.attempt(
-                cut(self.random), moment(self.random, duration_s)
-            ):
-                survived += 1
-            trial.complete(cut(self.random))
+            trial, survived, refused = self.trial(), 0, ""
+            try:
+                while survived < min(kills, PER_TRIAL) and trial.attempt(
+                    cut(self.random), moment(self.random, duration_s)
+                ):
+                    survived += 1
+                trial.complete(cut(self.random))
+            except AssertionError as error:
+                refused = str(error)
             kills -= survived
-            yield trial, survived
+            yield trial, survived, refused
 
 
 def keep(record: dict[str, Any], folder: Path) -> None:
@@ -109,8 +112,8 @@ class TestKills:
             "result": "equal",
             "trials": [],
         }
-        for trial, survived in campaign.trials(KILLS[FORM], duration_s):
-            wrong = differences(expected, trial.targets.read())
+        for trial, survived, refused in campaign.trials(KILLS[FORM], duration_s):
+            wrong = [refused] if refused else differences(expected, trial.targets.read())
             record["kills"] += survived
             record["trials"].append({"kills": survived, "attempts": trial.attempts})
             if wrong:
@@ -118,7 +121,7 @@ class TestKills:
                 break
         keep(record, tmp_path)
 
-        assert "equal" == record["result"], record["trials"][-1]
+        assert "equal" == record["result"], record["trials"][-1:]
         assert KILLS[FORM] == record["kills"]
         assert ids["parquet"] == ids["duckdb"] == ids["postgresql"]
         assert all(rows for tables in counts(expected).values() for rows in tables.values())

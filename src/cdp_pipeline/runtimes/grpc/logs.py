@@ -116,7 +116,7 @@ def _parsed(line: bytes) -> tuple[str, str, Mapping[str, Any]]:
 
 def _own(name: str) -> str:
     """Return the name under which a plugin's field is logged; the host's own stay the host's."""
-    if name in ("level", "message"):
+    if name in ("level", "message", "plugin"):
         return ""
     return f"plugin_{name}" if name in _OURS or name == "stream" else name
 

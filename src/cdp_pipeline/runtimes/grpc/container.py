@@ -1,0 +1,293 @@
+"""Launch a plugin as a container: no network, no capabilities, a socket as its only door.
+
+A container that listens on TCP only is started again on an internal network of its own,
+from which nothing but the host can be reached. Its standard input is its lifeline: the
+host's end closes it, and the engine removes the container when it has ended. What ignores
+that is removed by label at the next start of a host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from cdp_pipeline.artifacts.manifest import Manifest
+from cdp_pipeline.config.limits import Limits
+from cdp_pipeline.config.pipeline import PluginConfig
+from cdp_pipeline.errors import ArtifactError
+from cdp_pipeline.runtimes.grpc.confinement import PORT, SOCKET_FOLDER, confined, volumes
+from cdp_pipeline.runtimes.grpc.connection import Connection
+from cdp_pipeline.runtimes.grpc.ending import Ending
+from cdp_pipeline.runtimes.grpc.engine import Engine, labels
+from cdp_pipeline.runtimes.grpc.environment import (
+    granted_variables,
+    handshake_variables,
+    new_token,
+)
+from cdp_pipeline.runtimes.grpc.launches import SOCKET_NAME, Launch
+from cdp_pipeline.runtimes.grpc.listeners import listens_in_namespace
+from cdp_pipeline.runtimes.grpc.local import LaunchTerms
+from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.grpc.meeting import Address, Meeting, Terms
+
+_POLL_S = 0.1
+_SOCKET_S = 1.0
+"""How long a plugin that listens on TCP may still take to open its socket."""
+_KILLED = 137
+"""The exit status of a process that SIGKILL ended, as the engine reports it."""
+
+
+class NeedsNetwork(Exception):
+    """The plugin listens on TCP only."""
+
+
+class ContainerInstance:
+    """One container, and what belongs to its launch."""
+
+    def __init__(
+        self, engine: Engine, container: Any, launch: Launch, network: Any, log: LogLines
+    ) -> None:
+        self.container = container
+        self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._engine = engine
+        self._launch = launch
+        self._network = network
+        self._log = log
+        self._lifeline: Any = None
+        self._waiting: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Hold its lifeline, follow its output, start it."""
+        held, engine = self.container, self._engine
+
+        def begin() -> Any:
+            lifeline = held.attach_socket(params={"stdin": 1, "stream": 1})
+            options = {"stdout": True, "stderr": True, "stream": True, "logs": True}
+            output = held.attach(**options, demux=True)
+            threading.Thread(target=self._follow, args=(output,), daemon=True).start()
+            held.start()
+            return lifeline
+
+        self._lifeline = await engine.call(begin, "start the container")
+        self._waiting = asyncio.create_task(self._wait())
+
+    def _follow(self, output: Any) -> None:
+        with suppress(Exception):  # the engine went away
+            for stdout, stderr in output:
+                if stdout:
+                    self._log.feed("stdout", stdout)
+                if stderr:
+                    self._log.feed("stderr", stderr)
+        self._log.close()
+
+    async def _wait(self) -> None:
+        try:
+            status = (await asyncio.to_thread(self._status))["StatusCode"]
+            ending = _ending(status)
+        except Exception as error:  # gone before it could be asked, or the engine with it
+            ending = Ending(reason=f"is gone: {error}")
+        if not self.ended.done():
+            self.ended.set_result(ending)
+
+    def _status(self) -> Mapping[str, Any]:
+        status: Mapping[str, Any] = self.container.wait(timeout=None)
+        return status
+
+    @property
+    def last_lines(self) -> list[str]:
+        """The last lines it printed."""
+        return self._log.last_lines
+
+    def listening(self) -> Sequence[str]:
+        """None: its addresses are its own."""
+        return ()
+
+    def kill(self) -> None:
+        """End it at once."""
+        quietly = self._engine.quietly
+        threading.Thread(target=lambda: quietly(self.container.kill), daemon=True).start()
+
+    async def stop(self, grace_s: float = 10.0) -> Ending:
+        """End it: SIGTERM, SIGKILL after the grace; remove all that was made for it."""
+        await asyncio.to_thread(self._remove, grace_s)
+        if self._waiting is None:
+            self.ended.set_result(Ending(reason="was never started"))
+        return await asyncio.shield(self.ended)
+
+    def _remove(self, grace_s: float) -> None:
+        quietly = self._engine.quietly
+        quietly(lambda: self.container.stop(timeout=round(grace_s)))
+        quietly(lambda: self.container.remove(force=True, v=True))
+        if self._lifeline is not None:
+            self._lifeline.close()
+        if self._network is not None:
+            quietly(self._network.remove)
+        self._launch.close()
+
+
+class ContainerLauncher:
+    """Launches one plugin in containers.
+
+    Attributes:
+        policy: When it is started again after it died.
+        passes_config: True: it finds its configuration in `PLUGIN_CONFIG`.
+    """
+
+    passes_config = True
+
+    def __init__(
+        self, manifest: Manifest, plugin: PluginConfig, limits: Limits, terms: LaunchTerms
+    ) -> None:
+        assert manifest.docker is not None
+        self.policy = terms.policy
+        self._manifest = manifest
+        self._docker = manifest.docker
+        self._plugin = plugin
+        self._limits = limits
+        self._terms = terms
+        self._reference = manifest.metadata().reference
+        self._log = terms.log_of(self._reference)
+        self._needs_network = False
+        self._engine: Engine | None = None
+
+    async def launch(self, config: bytes | None) -> Connection:
+        """Return a new container that is ready."""
+        if self._engine is None:
+            self._engine = await Engine.connect(self._terms.environ)
+            await self._engine.reap()
+        try:
+            return await self._launch(self._engine, config)
+        except NeedsNetwork:
+            self._needs_network = True
+            self._log.info("the plugin listens on TCP only: it gets an internal network")
+            return await self._launch(self._engine, config)
+
+    async def _launch(self, engine: Engine, config: bytes | None) -> Connection:
+        launch, token = self._terms.launches.begin(self._reference), new_token()
+        try:
+            instance = await self._created(engine, launch, token, config)
+        except BaseException:
+            launch.close()
+            raise
+        try:
+            await instance.start()
+            return await self._met(engine, instance, launch, token)
+        except BaseException:
+            await instance.stop(0)
+            raise
+
+    async def _created(
+        self, engine: Engine, launch: Launch, token: str, config: bytes | None
+    ) -> ContainerInstance:
+        image = await engine.image(self._docker.image)
+        digests = image.attrs.get("RepoDigests") or [image.id]
+        self._log.info("starting a container", image=self._docker.image, digest=digests[0])
+        launch.folder.chmod(0o777)
+        mounts = volumes(self._manifest, self._plugin.permissions)
+        mounts[str(launch.folder)] = {"bind": SOCKET_FOLDER, "mode": "rw"}
+        network = await self._new_network(engine, launch) if self._needs_network else None
+        options = confined(self._limits) | {
+            "environment": self._environment(token, config),
+            "volumes": mounts,
+            "labels": labels(self._reference),
+            "name": f"cdp-{self._plugin.name}-{launch.id}",
+            "stdin_open": True,
+            "auto_remove": True,
+            "network" if network else "network_mode": network.name if network else "none",
+        }
+        try:
+            container = await engine.call(
+                lambda: engine.client.containers.create(image.id, **options), "create a container"
+            )
+        except BaseException:
+            if network:
+                await asyncio.to_thread(engine.quietly, network.remove)
+            raise
+        return ContainerInstance(engine, container, launch, network, LogLines(self._log))
+
+    async def _new_network(self, engine: Engine, launch: Launch) -> Any:
+        return await engine.call(
+            lambda: engine.client.networks.create(
+                f"cdp-{launch.id}", internal=True, labels=labels(self._reference)
+            ),
+            "create a network",
+        )
+
+    def _environment(self, token: str, config: bytes | None) -> dict[str, str]:
+        granted, _ = granted_variables(self._manifest, self._plugin)
+        environ = self._terms.environ
+        return (
+            dict(self._docker.env)
+            | {name: environ[name] for name in granted if name in environ}
+            | handshake_variables(
+                self._plugin.name,
+                socket=f"{SOCKET_FOLDER}/{SOCKET_NAME}",
+                port=PORT,
+                token=token,
+                max_message_bytes=self._terms.max_message_bytes,
+            )
+            | ({} if config is None else {"PLUGIN_CONFIG": config.decode()})
+        )
+
+    async def _met(
+        self, engine: Engine, instance: ContainerInstance, launch: Launch, token: str
+    ) -> Connection:
+        addresses = [Address(f"unix:{launch.socket}", True)]
+        if self._needs_network:
+            addresses.append(Address(await self._inner_address(engine, instance), False))
+        terms = Terms(
+            token=token,
+            timeout_s=self._terms.start_timeout_s,
+            max_message_bytes=self._terms.max_message_bytes,
+        )
+        meeting = asyncio.ensure_future(
+            Meeting(self._reference, instance, addresses, terms).connection()
+        )
+        watching = asyncio.ensure_future(self._watch(engine, instance, launch))
+        try:
+            await asyncio.wait([meeting, watching], return_when=asyncio.FIRST_COMPLETED)
+            if watching.done() and not meeting.done() and not self._needs_network:
+                raise NeedsNetwork
+            return await meeting
+        finally:
+            meeting.cancel()
+            watching.cancel()
+
+    async def _watch(self, engine: Engine, instance: ContainerInstance, launch: Launch) -> None:
+        """Return when the container listens on TCP and does not open its socket."""
+        loop = asyncio.get_running_loop()
+        since: float | None = None
+        pid = await engine.call(lambda: _main_process(instance.container), "find the container")
+        while since is None or loop.time() < since + _SOCKET_S:
+            if launch.socket.exists() or self._needs_network or not pid:
+                await asyncio.Event().wait()
+            if since is None and listens_in_namespace(pid):
+                since = loop.time()
+            await asyncio.sleep(_POLL_S)
+
+    async def _inner_address(self, engine: Engine, instance: ContainerInstance) -> str:
+        def address() -> str:
+            instance.container.reload()
+            [network] = instance.container.attrs["NetworkSettings"]["Networks"].values()
+            return str(network["IPAddress"])
+
+        found = await engine.call(address, "find the container's address")
+        if not found:
+            raise ArtifactError(
+                "the container has no address", code="docker.refused", hint="is it running?"
+            )
+        return f"{found}:{PORT}"
+
+
+def _main_process(container: Any) -> int:
+    container.reload()
+    return int(container.attrs["State"]["Pid"])
+
+
+def _ending(status: int) -> Ending:
+    if status == _KILLED:
+        return Ending(signal_number=9, reason="or reached its memory limit")
+    return Ending(signal_number=status - 128) if 128 < status < 160 else Ending(status=status)
