@@ -21,7 +21,6 @@ import (
 type keeper struct {
 	Base
 	calls []string
-	state string
 	fail  bool
 }
 
@@ -38,7 +37,7 @@ func (k *keeper) Configure(_ context.Context, config json.RawMessage) error {
 }
 
 func (k *keeper) Start(_ context.Context, stage StageContext) error {
-	k.calls = append(k.calls, fmt.Sprintf("start %s %s %s %s %s", stage.Pipeline, stage.Stage, stage.Network, stage.Schemas["T"], k.state))
+	k.calls = append(k.calls, fmt.Sprintf("start %s %s %s %s", stage.Pipeline, stage.Stage, stage.Network, stage.Schemas["T"]))
 	if k.fail {
 		return Retry{Message: "not yet"}
 	}
@@ -64,7 +63,7 @@ func (k *keeper) ProcessBatch(_ context.Context, batch *Batch) (*Outputs, error)
 func (k *keeper) ExportState(context.Context) ([]byte, error) { return []byte("kept"), nil }
 
 func (k *keeper) ImportState(_ context.Context, state []byte) error {
-	k.state = string(state)
+	k.calls = append(k.calls, "import "+string(state))
 	return nil
 }
 
@@ -99,7 +98,7 @@ func TestLife(t *testing.T) {
 	}
 	plugin.end()
 	<-plugin.ended
-	expected := []string{`configure {"siz":1}`, `configure {"size":1}`, "start p s n {} before", "stop"}
+	expected := []string{`configure {"siz":1}`, `configure {"size":1}`, "start p s n {}", "import before", "stop"}
 	if !slices.Equal(expected, kept.calls) {
 		t.Errorf("expected %q, got %q", expected, kept.calls)
 	}
@@ -122,7 +121,7 @@ func TestFailedStart(t *testing.T) {
 	}
 	plugin.end()
 	<-plugin.ended
-	if expected := []string{"start    ", "stop"}; len(kept.calls) != 2 || kept.calls[1] != "stop" {
+	if expected := []string{"start   ", "stop"}; !slices.Equal(expected, kept.calls) {
 		t.Errorf("expected %q, got %q", expected, kept.calls)
 	}
 }

@@ -68,7 +68,8 @@ type StateKeeper interface {
 	// ExportState returns the state for the instance that replaces this one; called when no call
 	// is in progress, before Stop.
 	ExportState(ctx context.Context) ([]byte, error)
-	// ImportState takes the state of the instance this one replaces; called before Start.
+	// ImportState takes the state of the instance this one replaces; called after Start, before
+	// the first batch.
 	ImportState(ctx context.Context, state []byte) error
 }
 

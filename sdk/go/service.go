@@ -101,6 +101,9 @@ func (s *service) Start(ctx context.Context, request *pb.StartRequest) (*pb.Star
 }
 
 func (s *service) start(ctx context.Context, request *pb.StartRequest, answer *pb.StartResponse) error {
+	if err := s.settings.starting(s.plugin)(ctx, stageFrom(request)); err != nil {
+		return err
+	}
 	if state := request.GetImportedState(); len(state) > 0 {
 		keeper, keeps := s.plugin.(StateKeeper)
 		if !keeps {
@@ -109,9 +112,6 @@ func (s *service) start(ctx context.Context, request *pb.StartRequest, answer *p
 		if err := keeper.ImportState(ctx, state); err != nil {
 			return err
 		}
-	}
-	if err := s.settings.starting(s.plugin)(ctx, stageFrom(request)); err != nil {
-		return err
 	}
 	switch plugin := s.plugin.(type) {
 	case Processor:
