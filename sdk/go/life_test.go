@@ -121,7 +121,7 @@ func TestFailedStart(t *testing.T) {
 	}
 	plugin.end()
 	<-plugin.ended
-	if expected := []string{"start   ", "stop"}; !slices.Equal(expected, kept.calls) {
+	if expected := []string{"start    ", "stop"}; !slices.Equal(expected, kept.calls) {
 		t.Errorf("expected %q, got %q", expected, kept.calls)
 	}
 }

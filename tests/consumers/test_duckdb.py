@@ -69,6 +69,31 @@ def powerless(folder: Path) -> Iterator[None]:
         restore()
 
 
+class TestCreation:
+    async def test_a_crash_while_the_file_is_made_leaves_no_broken_file(
+        self, target: DuckdbTarget, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The file appears whole or not at all, and what a crash left is made anew."""
+        connect = duckdb.connect
+        made: list[Path] = []
+
+        def torn(path: str) -> duckdb.DuckDBPyConnection:
+            connect(path).close()
+            os.truncate(path, 4096)
+            made.append(Path(path))
+            raise duckdb.IOException("the power went")
+
+        monkeypatch.setattr(duckdb, "connect", torn)
+        with pytest.raises((Retry, Fatal)):
+            async with target.started():
+                pass
+        monkeypatch.undo()
+
+        assert [False] == [target.path.exists() for _ in made]
+        async with target.started():
+            assert target.path.exists()
+
+
 class TestValues:
     async def test_every_type(self, target: DuckdbTarget) -> None:
         """Columns keep their Arrow types, and every value comes back as it was."""

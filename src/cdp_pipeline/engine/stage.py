@@ -143,32 +143,38 @@ class ProcessorStage:
 
     async def _resolve(self, part: Part, done: list[Part]) -> None:
         """Add the outputs of *part* to *done*, every failed row settled by the policy."""
-        outputs = await self._call_until_answered(part)
+        outputs, tries_left = await self._call_until_answered(part)
         if not outputs.errors:
             done += self._parts(part, outputs.parts)
             return
         next_row = 0
         for row in sorted(outputs.errors):
             done += self._parts(part, _within(outputs.parts, next_row, row))
-            done += await self._settle(part, row, outputs.errors[row])
+            done += await self._settle(part, row, outputs.errors[row], tries_left)
             next_row = row + 1
         done += self._parts(part, _within(outputs.parts, next_row, len(part.batch)))
 
-    async def _call_until_answered(self, part: Part) -> Outputs:
-        """Call the plugin; a whole batch that asks for a retry is repeated as a whole."""
+    async def _call_until_answered(self, part: Part) -> tuple[Outputs, int | None]:
+        """Call the plugin; a whole batch that asks for a retry is repeated as a whole.
+
+        Returns:
+            The answer, and how often a failed row may be tried again: None for as often as
+            the policy says. When the batch has used up the repetitions, each of its rows
+            gets one try alone, since one of them may be what all the others wait for.
+        """
         attempt = 0
         while True:
             try:
-                return await self._call(part.batch)
+                return await self._call(part.batch), None
             except Fatal as error:
                 raise StageFailed(self._spec, error, part.positions[0]) from error
             except Retry as error:
                 attempt += 1
                 if attempt > self._spec.on_error.attempts:
-                    return _all_failed(part, error)
+                    return _all_failed(part, error), int(len(part.batch) > 1)
                 await self._wait(attempt, error)
             except Exception as error:
-                return _all_failed(part, as_plugin_error(error))
+                return _all_failed(part, as_plugin_error(error)), None
 
     async def _call(self, batch: Batch) -> Outputs:
         begun = perf_counter()
@@ -180,9 +186,12 @@ class ProcessorStage:
             self._statistics.count_drops(reason, rows)
         return outputs
 
-    async def _settle(self, part: Part, row: int, error: PluginError) -> list[Part]:
+    async def _settle(
+        self, part: Part, row: int, error: PluginError, tries_left: int | None
+    ) -> list[Part]:
         """Return the outputs of a failed row: none, or those of a repetition that worked."""
         policy, single = self._spec.on_error, part.slice(row, row + 1)
+        attempts = policy.attempts if tries_left is None else tries_left
         attempt = 0
         while True:
             self._statistics.failed += not isinstance(error, Drop)
@@ -193,10 +202,11 @@ class ProcessorStage:
                 raise StageFailed(self._spec, error, part.positions[row])
             repeat = isinstance(error, Retry) or policy.action == "retry"
             attempt += 1
-            if not repeat or attempt > policy.attempts:
+            if not repeat or attempt > attempts:
                 await self._give_up(part, row, error, exhausted=repeat)
                 return []
-            await self._wait(attempt, error)
+            if tries_left is None:
+                await self._wait(attempt, error)
             outputs = await self._call_once(single)
             if 0 not in outputs.errors:
                 return list(self._parts(single, outputs.parts))

@@ -84,6 +84,11 @@ async def _outcome(case: Case, bench: Bench) -> tuple[Outcome, str]:
         return "failed", str(failed)
     except TimeoutError as error:
         return "failed", f"no end within {bound_s:g} s" if bound.expired() else _told(error)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        return "failed", "a call ended as cancelled, which nobody had cancelled"
     except Exception as error:
         return "failed", _told(error)
     return "passed", ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,28 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _create(path: Path) -> None:
+    """Make an empty database at *path*, whole or not at all.
+
+    DuckDB writes a new file in several steps, and refuses one that a crash left between two.
+    """
+    staged = path.with_name(f".{path.name}.tmp")
+    staged.unlink(missing_ok=True)
+    duckdb.connect(str(staged)).close()
+    _sync(staged)
+    staged.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Make a file, or the names in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class DuckdbStore(Store):
     """One DuckDB file, held open from `open` to `close`."""
 
@@ -81,6 +104,8 @@ class DuckdbStore(Store):
     def open(self) -> None:
         with self._turn, self._translated():
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._path.exists():
+                _create(self._path)
             self._connection = duckdb.connect(str(self._path))
             if self._memory_limit_bytes is not None:
                 self._execute(f"SET memory_limit = '{self._memory_limit_bytes}B'")

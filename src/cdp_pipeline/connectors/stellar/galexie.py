@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from cdp_pipeline.connectors.settings import DurationS, Settings, SizeBytes, settings_of
 from cdp_pipeline.connectors.stellar.ledger_token import known_ledger, token_of
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 LEDGER = "LedgerCloseMeta"
 
 
+def _digits_are_a_sequence(value: object) -> object:
+    """A quoted sequence (`start: "${START}"`) is still a sequence."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+Ledger = Annotated[int, BeforeValidator(_digits_are_a_sequence)]
+
+
 class GalexieSettings(Settings):
     """Where the lake is, and which part of it is read."""
 
@@ -42,12 +50,12 @@ class GalexieSettings(Settings):
         description="`mainnet`, `pubnet`, `testnet`, `futurenet` or a passphrase; by default "
         "what the lake's manifest says",
     )
-    start: int | str | None = Field(
+    start: Ledger | str | None = Field(
         None,
         description="First ledger: a sequence, a time (`2024-01-01T00:00:00Z`) or an age "
         "(`3d`, `6mo`, `1y`); by default the oldest ledger of the lake",
     )
-    end: int | str | None = Field(
+    end: Ledger | str | None = Field(
         None,
         description="Last ledger, inclusive: a sequence, a time, an age, or `latest` for the "
         "newest at the start; by default the tip is followed",

@@ -18,6 +18,7 @@ from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.errors import ArtifactError
+from cdp_pipeline.runtimes.grpc.attachment import Attachment
 from cdp_pipeline.runtimes.grpc.confinement import PORT, SOCKET_FOLDER, confined, volumes
 from cdp_pipeline.runtimes.grpc.connection import Connection
 from cdp_pipeline.runtimes.grpc.ending import Ending
@@ -36,6 +37,8 @@ from cdp_pipeline.runtimes.grpc.meeting import Address, Meeting, Terms
 _POLL_S = 0.1
 _SOCKET_S = 1.0
 """How long a plugin that listens on TCP may still take to open its socket."""
+_REMOVAL_S = 30
+"""Longest wait for the engine to have removed a container, in seconds."""
 _KILLED = 137
 """The exit status of a process that SIGKILL ended, as the engine reports it."""
 
@@ -48,7 +51,14 @@ class ContainerInstance:
     """One container, and what belongs to its launch."""
 
     def __init__(
-        self, engine: Engine, container: Any, launch: Launch, network: Any, log: LogLines
+        self,
+        engine: Engine,
+        container: Any,
+        launch: Launch,
+        *,
+        network: Any,
+        log: LogLines,
+        grace_s: float,
     ) -> None:
         self.container = container
         self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
@@ -56,31 +66,28 @@ class ContainerInstance:
         self._launch = launch
         self._network = network
         self._log = log
-        self._lifeline: Any = None
+        self._grace_s = grace_s
+        self._killed = False
+        self._attachment: Attachment | None = None
+        self._following: threading.Thread | None = None
         self._waiting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Hold its lifeline, follow its output, start it."""
-        held, engine = self.container, self._engine
-
-        def begin() -> Any:
-            lifeline = held.attach_socket(params={"stdin": 1, "stream": 1})
-            options = {"stdout": True, "stderr": True, "stream": True, "logs": True}
-            output = held.attach(**options, demux=True)
-            threading.Thread(target=self._follow, args=(output,), daemon=True).start()
-            held.start()
-            return lifeline
-
-        self._lifeline = await engine.call(begin, "start the container")
+        self._attachment = await self._engine.call(
+            lambda: Attachment(self.container), "attach to the container"
+        )
+        self._following = threading.Thread(
+            target=self._follow, args=(self._attachment,), name="plugin-log", daemon=True
+        )
+        self._following.start()
+        await self._engine.call(self.container.start, "start the container")
         self._waiting = asyncio.create_task(self._wait())
 
-    def _follow(self, output: Any) -> None:
-        with suppress(Exception):  # the engine went away
-            for stdout, stderr in output:
-                if stdout:
-                    self._log.feed("stdout", stdout)
-                if stderr:
-                    self._log.feed("stderr", stderr)
+    def _follow(self, attachment: Attachment) -> None:
+        with suppress(OSError):  # the engine went away, or this was closed
+            for stream, data in attachment.output():
+                self._log.feed(stream, data)
         self._log.close()
 
     async def _wait(self) -> None:
@@ -107,22 +114,28 @@ class ContainerInstance:
 
     def kill(self) -> None:
         """End it at once."""
+        self._killed = True
         quietly = self._engine.quietly
         threading.Thread(target=lambda: quietly(self.container.kill), daemon=True).start()
 
-    async def stop(self, grace_s: float = 10.0) -> Ending:
+    async def stop(self) -> Ending:
         """End it: SIGTERM, SIGKILL after the grace; remove all that was made for it."""
-        await asyncio.to_thread(self._remove, grace_s)
+        await asyncio.to_thread(self._remove)
         if self._waiting is None:
             self.ended.set_result(Ending(reason="was never started"))
-        return await asyncio.shield(self.ended)
+        ending = await asyncio.shield(self.ended)
+        await asyncio.to_thread(self._engine.client.close)
+        return ending
 
-    def _remove(self, grace_s: float) -> None:
-        quietly = self._engine.quietly
-        quietly(lambda: self.container.stop(timeout=round(grace_s)))
+    def _remove(self) -> None:
+        quietly, grace_s = self._engine.quietly, 0 if self._killed else round(self._grace_s)
+        quietly(lambda: self.container.stop(timeout=grace_s))
         quietly(lambda: self.container.remove(force=True, v=True))
-        if self._lifeline is not None:
-            self._lifeline.close()
+        quietly(lambda: self.container.wait(condition="removed", timeout=_REMOVAL_S))
+        if self._attachment is not None:
+            self._attachment.close()
+        if self._following is not None:
+            self._following.join(_REMOVAL_S)
         if self._network is not None:
             quietly(self._network.remove)
         self._launch.close()
@@ -151,32 +164,32 @@ class ContainerLauncher:
         self._reference = manifest.metadata().reference
         self._log = terms.log_of(self._reference)
         self._needs_network = False
-        self._engine: Engine | None = None
 
     async def launch(self, config: bytes | None) -> Connection:
         """Return a new container that is ready."""
-        if self._engine is None:
-            self._engine = await Engine.connect(self._terms.environ)
-            await self._engine.reap()
         try:
-            return await self._launch(self._engine, config)
+            return await self._launch(config)
         except NeedsNetwork:
             self._needs_network = True
             self._log.info("the plugin listens on TCP only: it gets an internal network")
-            return await self._launch(self._engine, config)
+            return await self._launch(config)
 
-    async def _launch(self, engine: Engine, config: bytes | None) -> Connection:
+    async def _launch(self, config: bytes | None) -> Connection:
+        engine = await Engine.connect(self._terms.environ)
         launch, token = self._terms.launches.begin(self._reference), new_token()
         try:
+            await engine.reap()
             instance = await self._created(engine, launch, token, config)
         except BaseException:
             launch.close()
+            engine.client.close()
             raise
         try:
             await instance.start()
             return await self._met(engine, instance, launch, token)
         except BaseException:
-            await instance.stop(0)
+            instance.kill()
+            await instance.stop()
             raise
 
     async def _created(
@@ -206,7 +219,10 @@ class ContainerLauncher:
             if network:
                 await asyncio.to_thread(engine.quietly, network.remove)
             raise
-        return ContainerInstance(engine, container, launch, network, LogLines(self._log))
+        log, grace_s = LogLines(self._log), self._terms.grace_s
+        return ContainerInstance(
+            engine, container, launch, network=network, log=log, grace_s=grace_s
+        )
 
     async def _new_network(self, engine: Engine, launch: Launch) -> Any:
         return await engine.call(

@@ -1,0 +1,214 @@
+"""Launch a plugin for the conformance suite, whatever it is: a folder, a file, an address.
+
+launchers = Launchers(os.environ, cache_folder(os.environ))
+subject = await launchers.subject("examples/plugins/enrich-go")
+report = await cdpplugin.testing.run(subject)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+from cdp_pipeline.artifacts.manifest import FILE_NAME, Manifest, load_manifest
+from cdp_pipeline.config.pipeline import PluginConfig
+from cdp_pipeline.errors import ArtifactError
+from cdp_pipeline.runtimes import discovery, native
+from cdp_pipeline.testing.sample import Sample, sample_beside
+from cdpplugin import Plugin, PluginMetadata
+from cdpplugin.testing import Subject
+
+WORKERS = 4
+"""How many batches a native plugin may work on at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeTarget:
+    """A plugin for the host's own process.
+
+    Attributes:
+        name: How it was named.
+        folder: Where its samples may be.
+        create: Makes a new plugin object.
+    """
+
+    name: str
+    folder: Path
+    create: Callable[[], Plugin]
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestTarget:
+    """A plugin with a manifest, to be run in another process.
+
+    Attributes:
+        name: How it was named.
+        manifest: What it says of itself.
+    """
+
+    name: str
+    manifest: Manifest
+
+    @property
+    def folder(self) -> Path:
+        """Where its samples may be."""
+        return self.manifest.folder
+
+
+@dataclass(frozen=True, slots=True)
+class AddressTarget:
+    """A plugin that runs elsewhere.
+
+    Attributes:
+        name: Its address.
+    """
+
+    name: str
+
+
+Target = NativeTarget | ManifestTarget | AddressTarget
+
+
+def target_of(text: str) -> Target:
+    """Return what *text* names: a folder, a manifest, `FILE.py[:NAME]`, or an address.
+
+    Raises:
+        ArtifactError: plugin.not_found or runtime.unavailable.
+        ManifestInvalid: Its manifest has faults.
+    """
+    path = Path(text)
+    if path.is_dir() or path.suffix in (".yaml", ".yml"):
+        return _with_manifest(text, path)
+    if ".py" in text and Path(text.partition(".py")[0] + ".py").is_file():
+        return NativeTarget(text, path.parent, lambda: discovery.load_file(text))
+    if not path.exists() and ":" in text:
+        from cdp_pipeline.runtimes.grpc.remote import address_of
+
+        address_of(text)
+        return AddressTarget(text)
+    raise ArtifactError(
+        f"expected a plugin at `{text}`, found none",
+        code="plugin.not_found",
+        hint=f"name a folder with a `{FILE_NAME}`, a Python file, or an address `HOST:PORT`",
+    )
+
+
+def _with_manifest(text: str, path: Path) -> Target:
+    manifest = load_manifest(path)
+    runtime = manifest.chosen_runtime
+    if runtime == "native":
+        return NativeTarget(text, manifest.folder, lambda: _entry_point(manifest))
+    if runtime != "grpc":
+        raise ArtifactError(
+            f"plugins of runtime `{runtime}` cannot be launched here",
+            code="runtime.unavailable",
+            where=str(manifest.folder / FILE_NAME),
+            hint="use `runtime: grpc` or `runtime: native`",
+        )
+    return ManifestTarget(text, manifest)
+
+
+def _entry_point(manifest: Manifest) -> Plugin:
+    """Return a new plugin object of `module:attribute`, or of a Python file in the folder."""
+    named = manifest.executable
+    if ".py" in named:
+        return discovery.load_file(str(manifest.folder / named))
+    return discovery.load_installed(EntryPoint(manifest.name, named, discovery.GROUP))
+
+
+class Launchers:
+    """Launches plugins, built before where they are not.
+
+    Args:
+        environ: The host's environment.
+        cache: The host's cache folder, for builds and Python environments.
+        log_of: Makes the logger for what a plugin prints, given its `name@version`; None
+            takes the host's.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        cache: Path,
+        log_of: Callable[[str], Any] | None = None,
+    ) -> None:
+        from cdp_pipeline.runtimes.grpc.building import Builder
+        from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
+
+        options = {} if log_of is None else {"log_of": log_of}
+        self.builder = Builder(cache, environ)
+        self._loader = GrpcLoader(environ, cache, **options)
+
+    async def subject(self, target: Target, sample: Sample | None = None) -> Subject:
+        """Return *target* as the suite takes it, with *sample* or what it brings itself.
+
+        Raises:
+            ConfigError: Its samples have faults.
+            ArtifactError: It cannot be built.
+            PluginError: Nobody answers at its address.
+        """
+        if isinstance(target, ManifestTarget):
+            await self.builder.ensure(target.manifest)
+        if sample is None:
+            beside = not isinstance(target, AddressTarget)
+            sample = sample_beside(target.folder) if beside else Sample()
+        return Subject(
+            name=target.name,
+            launch=await self._launch_of(target),
+            config=sample.config,
+            messages=[each.message() for each in sample.messages],
+        )
+
+    async def _launch_of(self, target: Target) -> Callable[[], Any]:
+        if isinstance(target, NativeTarget):
+            return lambda: self._native(target)
+        manifest = (
+            target.manifest if isinstance(target, ManifestTarget) else await _elsewhere(target.name)
+        )
+        return lambda: self.launch(manifest)
+
+    @asynccontextmanager
+    async def _native(self, target: NativeTarget) -> AsyncIterator[Any]:
+        yield native.handle(target.create(), workers=WORKERS)
+
+    @asynccontextmanager
+    async def launch(self, manifest: Manifest) -> AsyncIterator[Any]:
+        """Give a fresh handle of a plugin in another process, which is ended afterwards."""
+        plugin = PluginConfig(
+            name=manifest.name,
+            type="grpc",
+            path=str(manifest.folder),
+            permissions=manifest.permissions,
+        )
+        handle = await self._loader.load(manifest, plugin)(WORKERS)
+        try:
+            yield handle
+        finally:
+            with suppress(Exception):  # a case that looks at the stop has called it by itself
+                await handle.stop()
+
+
+async def _elsewhere(address: str) -> Manifest:
+    """Return a manifest for what answers at *address*: it says itself of what kind it is."""
+    metadata: PluginMetadata = (await first_contact(address))[1]
+    return Manifest(
+        name=metadata.name, version=metadata.version, type=metadata.type, address=address
+    )
+
+
+async def first_contact(address: str) -> tuple[Any, PluginMetadata]:
+    """Return the closed connection to what answers at *address*, and what it said of itself.
+
+    Raises:
+        PluginError: Nobody answers there, or no plugin does.
+    """
+    from cdp_pipeline.runtimes.grpc.remote import RemoteTerms, replicas
+
+    first = (await replicas(address, address, RemoteTerms()))[0]
+    connection = await first.launch(None)
+    await connection.close()
+    return connection, connection.metadata
