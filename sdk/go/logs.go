@@ -22,7 +22,8 @@ func Logger() *slog.Logger {
 }
 
 // NewLogHandler returns a handler that writes one JSON object a line to writer, with the keys
-// `level` (debug, info, warning, error), `message` and `time`, and the record's attributes.
+// `level` (debug, info, warning, error) and `message`, and the record's attributes. The time is the
+// host's to add.
 func NewLogHandler(writer io.Writer) slog.Handler {
 	return slog.NewJSONHandler(writer, &slog.HandlerOptions{Level: LogLevel, ReplaceAttr: logField})
 }
@@ -33,6 +34,8 @@ func logField(groups []string, field slog.Attr) slog.Attr {
 	}
 	level, isLevel := field.Value.Any().(slog.Level)
 	switch {
+	case field.Key == slog.TimeKey && field.Value.Kind() == slog.KindTime:
+		return slog.Attr{}
 	case field.Key == slog.LevelKey && isLevel:
 		return slog.String("level", levelName(level))
 	case field.Key == slog.MessageKey:

@@ -58,7 +58,7 @@ func Serve(plugin Plugin, options ...Option) error {
 		ctx = untilEnd(ctx, os.Stdin)
 	}
 	service := newService(plugin, metadata, chosen, place)
-	slog.Info("plugin is listening", "plugin", metadata.Reference(), "network", place.network, "address", listener.Addr().String())
+	slog.Info("plugin is listening", "reference", metadata.Reference(), "network", place.network, "address", listener.Addr().String())
 	return serve(ctx, service, listener, chosen, release)
 }
 

@@ -10,11 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cdpplugin import Base, Context, Delivery, Message, PluginMetadata, views
 from configuration import checked, schema
-from instructions import instruct
+from instructions import INSTRUCTIONS, instruction
 
-INSTRUCTIONS = ("fail", "retry", "fatal", "panic")
+from cdpplugin import Base, Context, Delivery, Message, PluginMetadata, views
+
 METADATA = PluginMetadata(
     "cdp-reference-consumer",
     "1.0.0",
@@ -79,7 +79,7 @@ class ReferenceConsumer(Base):
         elif action in INSTRUCTIONS:
             self._refusals[message.id] = self._refusals.get(message.id, 0) + 1
             if self._refusals[message.id] <= payload.get("times", float("inf")):
-                instruct(action, payload)
+                raise instruction(action, payload)
 
     def flush(self) -> int:
         """Write the file."""

@@ -1,17 +1,18 @@
 """The reference plugins in Python: they do what `spec/conformance.md` says, and nothing else.
 
-    python plugin.py processor      serves one of them
-    plugin.py:ReferenceProcessor    is how a host loads one natively
+python plugin.py processor      serves one of them
+plugin.py:ReferenceProcessor    is how a host loads one natively
 """
 
 from __future__ import annotations
 
 import sys
 
-import cdpplugin
 from consumer import ReferenceConsumer
 from processor import ReferenceProcessor
 from source import ReferenceSource
+
+import cdpplugin
 
 PLUGINS = {
     "processor": ReferenceProcessor,

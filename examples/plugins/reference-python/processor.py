@@ -9,6 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from configuration import checked, schema
+from instructions import INSTRUCTIONS, instruction, start_failure
+
 from cdpplugin import (
     Context,
     Drop,
@@ -20,10 +23,7 @@ from cdpplugin import (
     get_logger,
 )
 from cdpplugin.function import FunctionProcessor
-from configuration import checked, schema
-from instructions import instruct, instruct_start
 
-INSTRUCTIONS = ["fail", "retry", "fatal", "panic"]
 METADATA = PluginMetadata(
     "cdp-reference-processor",
     "1.0.0",
@@ -59,7 +59,8 @@ class ReferenceProcessor(FunctionProcessor):
 
     async def start(self, context: Context) -> None:
         """Keep the context, or fail as the configuration says."""
-        instruct_start(self._settings["start"])
+        if self._settings["start"]:
+            raise start_failure(self._settings["start"])
         self._context = context
         self._note("start")
 
@@ -92,7 +93,7 @@ class ReferenceProcessor(FunctionProcessor):
             return message
         action = getattr(self, f"do_{payload['do']}", None)
         if payload["do"] in INSTRUCTIONS:
-            instruct(payload["do"], payload)
+            raise instruction(payload["do"], payload)
         if action is None:
             raise PluginError(f"unknown action `{payload['do']}`", code="reference.unknown")
         answer: Answer = action(message, payload)

@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from configuration import checked, schema
+from instructions import INSTRUCTIONS, read_failure
+
 from cdpplugin import (
     Base,
     Batch,
@@ -15,8 +18,6 @@ from cdpplugin import (
     SourceBatch,
     SourceDescription,
 )
-from configuration import checked, schema
-from instructions import instruct
 
 METADATA = PluginMetadata(
     "cdp-reference-source",
@@ -34,7 +35,7 @@ METADATA = PluginMetadata(
         size_bytes={"type": "integer", "default": 0, "description": "Size of each row's filler."},
         fail_at={"type": ["integer", "null"], "default": None, "description": "Fails there once."},
         fail_with={
-            "enum": ["fail", "retry", "fatal", "panic"],
+            "enum": list(INSTRUCTIONS),
             "default": "retry",
             "description": "How it fails.",
         },
@@ -96,11 +97,7 @@ class ReferenceSource(Base):
         if at > position:
             return int(at)
         self._failed = True
-        kind = self._settings["fail_with"]
-        panic = f"reading panicked at {at}"
-        wanted = {"code": "reference.read", "hint": "read it later"}
-        message = panic if kind == "panic" else f"cannot read position {at}"
-        instruct(kind, {"message": message, **wanted})
+        raise read_failure(self._settings["fail_with"], at)
 
     def _batch(self, span: range, after: Resume | None) -> SourceBatch:
         gaps, rows = self._settings["gaps"], self._settings["rows"]

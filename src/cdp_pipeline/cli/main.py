@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cdp_pipeline.cli import checkpoint, components, lake, pipelines, run
+from cdp_pipeline.cli import checkpoint, components, lake, pipelines, plugin, run
 
 app = typer.Typer(
     name="flowctl",
@@ -29,6 +29,7 @@ app.command("list")(components.list_components)
 app.command("explain")(components.explain)
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(lake.app, name="lake")
+app.add_typer(plugin.app, name="plugin")
 _INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""
 

@@ -120,6 +120,13 @@ def _entry_point(manifest: Manifest) -> Plugin:
     return discovery.load_installed(EntryPoint(manifest.name, named, discovery.GROUP))
 
 
+class Silent:
+    """A logger that keeps what a plugin prints to itself."""
+
+    def __getattr__(self, level: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
 class Launchers:
     """Launches plugins, built before where they are not.
 
@@ -139,8 +146,8 @@ class Launchers:
         from cdp_pipeline.runtimes.grpc.building import Builder
         from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
 
-        options = {} if log_of is None else {"log_of": log_of}
-        self.builder = Builder(cache, environ)
+        options: dict[str, Any] = {} if log_of is None else {"log_of": log_of}
+        self.builder = Builder(cache, environ, **options)
         self._loader = GrpcLoader(environ, cache, **options)
 
     async def subject(self, target: Target, sample: Sample | None = None) -> Subject:
@@ -154,8 +161,8 @@ class Launchers:
         if isinstance(target, ManifestTarget):
             await self.builder.ensure(target.manifest)
         if sample is None:
-            beside = not isinstance(target, AddressTarget)
-            sample = sample_beside(target.folder) if beside else Sample()
+            elsewhere = isinstance(target, AddressTarget)
+            sample = Sample() if elsewhere else sample_beside(target.folder)
         return Subject(
             name=target.name,
             launch=await self._launch_of(target),

@@ -13,7 +13,7 @@ plugin does.
 from cdpplugin.testing.bench import FOLDER, Bench, Launch, Subject
 from cdpplugin.testing.case import CONFORMANCE_VERSION, Case, Failed, Skipped, all_cases
 from cdpplugin.testing.report import Report, Result
-from cdpplugin.testing.runner import run
+from cdpplugin.testing.runner import UnknownCase, run
 
 __all__ = [
     "CONFORMANCE_VERSION",
@@ -26,6 +26,7 @@ __all__ = [
     "Result",
     "Skipped",
     "Subject",
+    "UnknownCase",
     "all_cases",
     "run",
 ]

@@ -21,6 +21,9 @@ FOLDER = "${FOLDER}"
 
 CONTEXT = Context("conformance", "under-test", "Test SDF Network ; September 2015")
 
+ABANDON_S = 10.0
+"""Longest wait for the stop of what is given up, in seconds."""
+
 Launch = Callable[[], AbstractAsyncContextManager[Any]]
 """Gives a fresh, unconfigured handle that keeps the protocols of `cdpplugin.protocols`.
 
@@ -104,7 +107,11 @@ class Bench:
         async with self.instance() as handle, self.folder() as own:
             await self.configure(handle, folder or own, **changes)
             await handle.start(context)
-            yield handle
+            try:
+                yield handle
+            except BaseException:
+                await self._abandon(handle)
+                raise
             await handle.stop()
 
     async def configure(self, handle: Any, folder: Path, **changes: Any) -> None:
@@ -136,11 +143,19 @@ class Bench:
         return self._shared
 
     async def discard(self) -> None:
-        """End the shared life without asking it: a case failed and may have broken it."""
-        lives, self._lives, self._shared = self._lives, AsyncExitStack(), None
+        """End the shared life, in whatever state a case has left it."""
+        lives, self._lives = self._lives, AsyncExitStack()
+        handle, self._shared = self._shared, None
+        if handle is not None:
+            await self._abandon(handle)
         with suppress(Exception):
-            async with asyncio.timeout(self.subject.bound_s):
-                await lives.aclose()
+            await lives.aclose()
+
+    async def _abandon(self, handle: Any) -> None:
+        """Stop *handle* if it can be stopped at all: a case has failed, or is over."""
+        with suppress(Exception):
+            async with asyncio.timeout(ABANDON_S):
+                await handle.stop()
 
 
 def _filled(value: Any, folder: str) -> Any:

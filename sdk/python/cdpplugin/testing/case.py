@@ -5,9 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from cdpplugin.metadata import PluginKind
+from cdpplugin.testing import cases
+from cdpplugin.testing.cases import GROUPS
 
 if TYPE_CHECKING:
     from cdpplugin.testing.bench import Bench
@@ -65,9 +68,8 @@ def case(*kinds: PluginKind, reference: bool = False) -> Callable[[Check], Check
 
 def all_cases() -> list[Case]:
     """Return every case, in the order in which they are run."""
-    from cdpplugin.testing import cases
-
-    assert cases.GROUPS
+    for group in GROUPS:
+        import_module(f"{cases.__name__}.{group}")
     return list(_cases.values())
 
 

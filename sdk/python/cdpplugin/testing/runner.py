@@ -14,6 +14,10 @@ from cdpplugin.testing.report import Outcome, Report, Result
 Observer = Callable[[Result], None]
 
 
+class UnknownCase(ValueError):
+    """A name is that of no case and no group of cases for such a plugin."""
+
+
 async def run(
     subject: Subject, *, names: Collection[str] = (), on_result: Observer = lambda _: None
 ) -> Report:
@@ -25,7 +29,7 @@ async def run(
         on_result: Called when a case has ended.
 
     Raises:
-        ValueError: A name is that of no case for such a plugin.
+        UnknownCase: A name is that of no case for such a plugin.
         Exception: The plugin cannot be launched at all.
     """
     async with subject.launch() as handle:
@@ -45,7 +49,7 @@ def cases_for(bench: Bench, names: Collection[str] = ()) -> list[Case]:
     """Return the cases that hold for the plugin on *bench*.
 
     Raises:
-        ValueError: One of *names* is that of no such case and no such group.
+        UnknownCase: One of *names* is that of no such case and no such group.
     """
     kind = bench.metadata.type
     fitting = [
@@ -55,7 +59,7 @@ def cases_for(bench: Bench, names: Collection[str] = ()) -> list[Case]:
     ]
     for name in names:
         if not any(_is_called(each, name) for each in fitting):
-            raise ValueError(f"no case for such a {kind} is called `{name}`")
+            raise UnknownCase(f"no case for such a {kind} is called `{name}`")
     return [each for each in fitting if not names or any(_is_called(each, n) for n in names)]
 
 

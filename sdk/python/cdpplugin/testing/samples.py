@@ -134,4 +134,3 @@ def _numbered(sample: Message, number: int) -> Message:
     given.source = sample.source if sample.source != SourceInfo() else SOURCE
     given.content_type = sample.content_type
     return given
-

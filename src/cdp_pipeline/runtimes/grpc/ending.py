@@ -26,7 +26,7 @@ class Ending:
 
     def _words(self) -> str:
         if self.signal_number is not None:
-            return f"ended by {_signal_name(self.signal_number)}"
+            return f"was ended by {_signal_name(self.signal_number)}"
         return f"exited with status {self.status}" if self.status is not None else ""
 
 

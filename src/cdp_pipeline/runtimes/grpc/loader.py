@@ -16,7 +16,6 @@ from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.errors import PluginFault
-from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.grpc.building import Builder
 from cdp_pipeline.runtimes.grpc.command import command_of
 from cdp_pipeline.runtimes.grpc.connection import Connection
@@ -84,26 +83,36 @@ class GrpcLoader:
         """
         bounds = plugin.limits.over(limits or Limits())
         if manifest.address:
-            address_of(manifest.address)
+            return self.load_address(manifest.address, plugin, limits, manifest.metadata())
+        reference = manifest.metadata().reference
+        return _reporting(reference, lambda: self._launch(manifest, plugin, bounds))
 
-        async def launch(workers: int) -> Handle:
-            try:
-                return await self._launch(manifest, plugin, bounds)
-            except PluginError as error:
-                raise PluginFault(
-                    str(error),
-                    code=error.code,
-                    hint=error.hint,
-                    where=manifest.metadata().reference,
-                ) from error
+    def load_address(
+        self,
+        address: str,
+        plugin: PluginConfig,
+        limits: Limits | None = None,
+        manifest: PluginMetadata | None = None,
+    ) -> Launch:
+        """Return what connects to the plugin at *address*, which says itself what it is.
 
-        return launch
+        Args:
+            address: `dns:///HOST:PORT` or `HOST:PORT`.
+            plugin: What the pipeline says of it.
+            limits: Limits for what the pipeline leaves open.
+            manifest: What its manifest says of it, if it has one.
+
+        Raises:
+            ArtifactError: plugin.address_invalid.
+        """
+        address_of(address)
+        bounds = plugin.limits.over(limits or Limits())
+        name = manifest.reference if manifest else plugin.name
+        return _reporting(name, lambda: self._elsewhere(name, address, manifest, bounds))
 
     async def _launch(self, manifest: Manifest, plugin: PluginConfig, limits: Limits) -> Handle:
         for notice in manifest.notices():
-            logger(plugin=manifest.metadata().reference).info(notice)
-        if manifest.address:
-            return await self._elsewhere(manifest, limits)
+            self._terms.log_of(manifest.metadata().reference).info(notice)
         await self._reap_once()
         if manifest.docker is not None:
             from cdp_pipeline.runtimes.grpc.container import ContainerLauncher
@@ -125,16 +134,17 @@ class GrpcLoader:
 
         return LocalLauncher(manifest, plugin, command, self._terms, variables)
 
-    async def _elsewhere(self, manifest: Manifest, limits: Limits) -> Handle:
-        """Return a handle of all replicas; of a source or consumer only the first is used."""
-        found = await replicas(manifest.metadata().reference, manifest.address, self._remote)
-        if manifest.type != "processor" or manifest.stateful:
-            found = found[:1]
+    async def _elsewhere(
+        self, name: str, address: str, manifest: PluginMetadata | None, limits: Limits
+    ) -> Handle:
+        """Return a handle of all replicas; of anything but a stateless processor one is used."""
         handles: list[Any] = []
         try:
-            for launcher in found:
-                handle = await self._handle(launcher, manifest.metadata(), limits)
-                handles.append(handle)
+            for launcher in await replicas(name, address, self._remote):
+                handles.append(await self._handle(launcher, manifest, limits))
+                metadata = handles[0].metadata()
+                if metadata.type != "processor" or metadata.stateful:
+                    break
         except BaseException:
             for handle in handles:
                 await handle.stop()
@@ -142,11 +152,11 @@ class GrpcLoader:
         return handles[0] if len(handles) == 1 else ReplicatedProcessor(handles)
 
     async def _handle(
-        self, launcher: Launcher, manifest: PluginMetadata, limits: Limits
+        self, launcher: Launcher, manifest: PluginMetadata | None, limits: Limits
     ) -> GrpcHandle:
         first = await launcher.launch(None)
         try:
-            metadata = _metadata(first, manifest)
+            metadata = self._metadata(first, manifest)
         except BaseException:
             await first.close()
             raise
@@ -165,8 +175,23 @@ class GrpcLoader:
             self._reaped = True
             await asyncio.to_thread(reap, self._terms.launches)
 
+    def _metadata(self, first: Connection, manifest: PluginMetadata | None) -> PluginMetadata:
+        if manifest is None:
+            return first.metadata
+        for difference in differences(first.metadata, manifest):
+            self._terms.log_of(manifest.reference).warning(difference)
+        return completed(first.metadata, manifest)
 
-def _metadata(first: Connection, manifest: PluginMetadata) -> PluginMetadata:
-    for difference in differences(first.metadata, manifest):
-        logger(plugin=manifest.reference).warning(difference)
-    return completed(first.metadata, manifest)
+
+def _reporting(reference: str, work: Callable[[], Awaitable[Handle]]) -> Launch:
+    """Return *work* as a launch; what goes wrong is told as a fault of the plugin *reference*."""
+
+    async def launch(workers: int) -> Handle:
+        try:
+            return await work()
+        except PluginError as error:
+            raise PluginFault(
+                str(error), code=error.code, hint=error.hint, where=reference
+            ) from error
+
+    return launch

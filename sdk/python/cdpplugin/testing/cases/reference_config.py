@@ -7,7 +7,7 @@ from typing import Any
 from cdpplugin.errors import ConfigInvalid, Fatal, PluginError, Retry
 from cdpplugin.testing.asking import ask_on, do
 from cdpplugin.testing.bench import CONTEXT, Bench
-from cdpplugin.testing.case import case, equal, fail, require
+from cdpplugin.testing.case import Failed, case, equal, fail, require
 from cdpplugin.testing.cases.config import UNKNOWN_KEY
 from cdpplugin.testing.samples import AWKWARD
 
@@ -25,7 +25,7 @@ async def _refusal(bench: Bench, config: dict[str, Any]) -> ConfigInvalid:
             return error
         except Exception as error:
             fail(f"expected ConfigInvalid, got {type(error).__name__}: {error}")
-    fail("the configuration was taken")
+    raise Failed("the configuration was taken")
 
 
 @case("processor", reference=True)
@@ -88,4 +88,4 @@ async def _failed_start(bench: Bench, start: str) -> PluginError:
         except Exception as error:
             await handle.stop()
             return error if isinstance(error, PluginError) else PluginError(str(error))
-    fail(f"it started with `start: {start}`")
+    raise Failed(f"it started with `start: {start}`")

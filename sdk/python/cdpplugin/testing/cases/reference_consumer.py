@@ -16,7 +16,7 @@ from cdpplugin.errors import Fatal, PluginError, Retry
 from cdpplugin.message import Message
 from cdpplugin.testing.asking import do
 from cdpplugin.testing.bench import CONTEXT, Bench
-from cdpplugin.testing.case import case, equal, fail, require
+from cdpplugin.testing.case import Failed, case, equal, require
 from cdpplugin.testing.samples import AWKWARD, batch_of, message
 
 FAR = 60_000_000_000
@@ -127,7 +127,7 @@ async def _refused(bench: Bench, payload: Any) -> PluginError:
         except Exception as error:
             equal([], _numbers(folder), "the rows of a delivery that failed")
             return error if isinstance(error, PluginError) else PluginError(str(error))
-    fail(f"`{payload['do']}` was taken")
+    raise Failed(f"`{payload['do']}` was taken")
 
 
 @case("consumer", reference=True)
@@ -150,7 +150,7 @@ async def _wait_s(handle: Any, sent: Delivery) -> float | None:
         await handle.consume(sent)
     except Retry as error:
         return error.after_s
-    fail("the delivery was taken")
+    raise Failed("the delivery was taken")
 
 
 @case("consumer", reference=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from cdpplugin.message import Message
 from cdpplugin.metadata import SourceInfo
 from cdpplugin.testing.asking import ECHO, ask, do, send
@@ -33,7 +36,7 @@ def _same(expected: Message, got: Message) -> None:
 @case("processor", reference=True)
 async def undirected(bench: Bench) -> None:
     """A payload that asks for nothing passes as it came, be it an object or not."""
-    payloads = ({"n": 1}, {}, [1, "two"], "text", 5, None)
+    payloads: tuple[Any, ...] = ({"n": 1}, {}, [1, "two"], "text", 5, None)
     answer = await ask(bench, *payloads)
     equal(list(payloads), [answer.one(row).payload for row in range(6)], "the payloads")
 
@@ -58,8 +61,8 @@ async def many(bench: Bench) -> None:
         equal({PART}, {output.type for output in answer.rows[row]}, "their types")
 
 
-def _indexes(outputs: object) -> list[int]:
-    return [output.payload["index"] for output in outputs]  # type: ignore[attr-defined]
+def _indexes(outputs: Sequence[Message]) -> list[int]:
+    return [output.payload["index"] for output in outputs]
 
 
 @case("processor", reference=True)

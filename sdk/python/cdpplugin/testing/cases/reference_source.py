@@ -8,7 +8,7 @@ from typing import Any
 from cdpplugin.delivery import Resume, SourceBatch
 from cdpplugin.errors import Fatal, PluginError, Retry
 from cdpplugin.testing.bench import CONTEXT, Bench
-from cdpplugin.testing.case import case, equal, fail, require
+from cdpplugin.testing.case import Failed, case, equal, fail, require
 from cdpplugin.testing.reading import Reading, read
 
 NUMBER = "Reference.Number"
@@ -131,7 +131,7 @@ async def _failing(bench: Bench, **config: Any) -> tuple[list[int], PluginError]
                     positions += found.positions
         except Exception as error:
             return positions, error if isinstance(error, PluginError) else PluginError(str(error))
-    fail("the source did not fail")
+    raise Failed("the source did not fail")
 
 
 @case("source", reference=True)

@@ -121,14 +121,13 @@ async def _compare(bench: Bench, reading: Reading, after: Resume) -> None:
 @case("source")
 async def acknowledged(bench: Bench) -> None:
     """What is durable may be told at any time while the source reads, and twice."""
-    async with bench.life() as handle:
-        async with aclosing(handle.read(None)) as stream:
-            for _ in range(5):
-                found = await _first(stream, bench)
-                if found is None:
-                    return
-                for _ in range(2 if found.mark is not None else 0):
-                    await handle.acknowledge(found.mark)
+    async with bench.life() as handle, aclosing(handle.read(None)) as stream:
+        for _ in range(5):
+            found = await _first(stream, bench)
+            if found is None:
+                return
+            for _ in range(2 if found.mark is not None else 0):
+                await handle.acknowledge(found.mark)
 
 
 async def _first(stream: Any, bench: Bench) -> Any:
@@ -169,4 +168,5 @@ async def read_again(bench: Bench) -> None:
     whole = (await _read(bench, batches=4)).rows(after.position)
     got = rest.rows(after.position)
     both = min(len(whole), len(got))
-    equal(*([row.identity for row in rows[:both]] for rows in (whole, got)), "what it goes on with")
+    expected, found = ([row.identity for row in rows[:both]] for rows in (whole, got))
+    equal(expected, found, "what it goes on with")

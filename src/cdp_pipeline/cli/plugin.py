@@ -1,0 +1,229 @@
+"""`flowctl plugin`: build a plugin, ask it what it is, try whether it keeps the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cdp_pipeline.cli.arguments import Output, OutputFormat
+from cdp_pipeline.cli.components import setting_lines
+
+if TYPE_CHECKING:
+    from cdp_pipeline.testing.inspection import Inspection
+    from cdp_pipeline.testing.launchers import Launchers, Target
+    from cdpplugin.testing import Report, Result, Subject
+
+app = typer.Typer(
+    help="Build a plugin, ask it what it is, try whether it keeps the contract.",
+    no_args_is_help=True,
+)
+
+Plugin = Annotated[
+    str,
+    typer.Argument(
+        help="Its folder, its manifest, a Python file (FILE.py or FILE.py:NAME), or HOST:PORT.",
+        metavar="PLUGIN",
+        show_default=False,
+    ),
+]
+ShowLogs = Annotated[bool, typer.Option("--logs", help="Show what the plugin prints.")]
+
+_MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
+
+
+@app.command()
+def build(
+    plugin: Annotated[
+        str,
+        typer.Argument(help="Its folder or its manifest.", metavar="DIR", show_default=False),
+    ],
+) -> None:
+    """Build a plugin: run its manifest's `build`, make its own Python environment.
+
+    Example: `flowctl plugin build examples/plugins/enrich-go`
+    """
+    from cdp_pipeline.observability.logs import configure_logs
+    from cdp_pipeline.testing.launchers import ManifestTarget
+
+    configure_logs()
+    target, launchers = _target(plugin), _launchers(logs=True)
+    buildable = isinstance(target, ManifestTarget) and (
+        target.manifest.build or launchers.builder.environment_of(target.manifest)
+    )
+    if not isinstance(target, ManifestTarget) or not buildable:
+        typer.echo(f"{plugin}: nothing to build")
+        return
+    asyncio.run(launchers.builder.build(target.manifest))
+    typer.echo(f"{plugin}: built {target.manifest.metadata().reference}")
+
+
+@app.command()
+def inspect(plugin: Plugin, logs: ShowLogs = False, output: Output = OutputFormat.TEXT) -> None:
+    """Show what a plugin says of itself: metadata, protocol, features, schemas.
+
+    Example: `flowctl plugin inspect examples/plugins/fraud-detector`
+    """
+    from cdp_pipeline.testing.inspection import inspect as ask
+
+    _configure_logs(logs=logs)
+    target, launchers = _target(plugin), _launchers(logs=logs)
+
+    async def look() -> Inspection:
+        await _built(target, launchers)
+        return await ask(target, launchers)
+
+    found = asyncio.run(look())
+    if output is OutputFormat.JSON:
+        typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+        return
+    for line in _inspection_lines(found):
+        typer.echo(line)
+
+
+def _inspection_lines(found: Inspection) -> Iterator[str]:
+    metadata = found.metadata
+    yield f"{metadata.reference} ({metadata.type}, {found.runtime})"
+    if metadata.description:
+        yield metadata.description
+    yield ""
+    for key, value in _facts(found).items():
+        if value:
+            yield f"{key + ':':<12} {value}"
+    yield "\nconfig:"
+    yield from setting_lines(metadata.config_schema)
+    for name, schema in metadata.output_schema.items():
+        yield f"\noutput `{name}`:"
+        yield from setting_lines(schema)
+    for difference in found.differences:
+        yield f"\nnote: {difference}"
+
+
+def _facts(found: Inspection) -> Mapping[str, str]:
+    metadata, protocol = found.metadata, found.protocol
+    gives = ", ".join(metadata.output_types) or "what it takes"
+    health = "grpc.health.v1" if found.serves_health else ""
+    return {
+        "author": metadata.author,
+        "license": metadata.license,
+        "takes": ", ".join(metadata.input_types) or "anything",
+        "gives": "" if metadata.type == "consumer" else gives,
+        "payloads": metadata.input_encoding,
+        "stateful": "yes" if metadata.stateful else "",
+        "protocol": "" if protocol is None else str(protocol),
+        "sdk": found.sdk,
+        "features": ", ".join([*found.features, *([health] if health else [])]),
+        "memory": _memory(metadata.resources),
+    }
+
+
+def _memory(resources: Any) -> str:
+    least, most = resources.min_memory_mb, resources.max_memory_mb
+    words = [f"at least {least} MiB"] if least else []
+    return ", ".join([*words, *([f"at most {most} MiB"] if most else [])])
+
+
+@app.command()
+def conformance(
+    plugin: Plugin,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Samples: `config` and `messages`; without it `conformance.yaml` of its folder.",
+            show_default=False,
+        ),
+    ] = None,
+    case: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this case, or group of cases.", show_default=False),
+    ] = None,
+    logs: ShowLogs = False,
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """Try a plugin on every rule of the contract; exit code 1 where it breaks one.
+
+    Example: `flowctl plugin conformance examples/plugins/enrich-go`
+    """
+    from cdp_pipeline.testing.sample import load_sample
+
+    _configure_logs(logs=logs)
+    sample = load_sample(config) if config else None
+    target, launchers = _target(plugin), _launchers(logs=logs)
+
+    async def attempt() -> Report:
+        await _built(target, launchers)
+        subject = await launchers.subject(target, sample)
+        return await _tried(subject, case or [], live=output is OutputFormat.TEXT)
+
+    report = asyncio.run(attempt())
+    if output is OutputFormat.JSON:
+        typer.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(_verdict(report))
+    if not report.conforms:
+        raise typer.Exit(1)
+
+
+async def _tried(subject: Subject, names: Sequence[str], *, live: bool) -> Report:
+    """Run the suite.
+
+    Raises:
+        UsageError: A name is that of no case for such a plugin.
+    """
+    from cdp_pipeline.errors import UsageError
+    from cdpplugin import testing
+
+    try:
+        return await testing.run(subject, names=names, on_result=_show if live else lambda _: None)
+    except testing.UnknownCase as error:
+        hint = "leave `--case` out to see the names of all cases"
+        raise UsageError(str(error), code="usage.unknown_case", hint=hint) from error
+
+
+def _show(result: Result) -> None:
+    """Print a case as it ends: its name, how it ended, how long it took, and why."""
+    typer.echo(f"{_MARKS[result.outcome]:<8} {result.case:<32} {result.seconds:>7.2f} s")
+    if result.outcome == "failed":
+        typer.echo(f"         rule: {result.rule}")
+    for line in [*result.reason.splitlines(), *(f"note: {note}" for note in result.notes)]:
+        typer.echo(f"         {line}")
+
+
+def _verdict(report: Report) -> str:
+    counts = [f"{len(report.of(outcome))} {outcome}" for outcome in ("passed", "failed", "skipped")]
+    what = f"{report.plugin}, conformance {report.version}"
+    return f"\n{what}: {', '.join(counts)}, {report.seconds:.1f} s"
+
+
+def _configure_logs(*, logs: bool) -> None:
+    from cdp_pipeline.observability.logs import configure_logs
+
+    configure_logs(level="debug" if logs else "error")
+
+
+def _target(plugin: str) -> Target:
+    from cdp_pipeline.testing.launchers import target_of
+
+    return target_of(plugin)
+
+
+def _launchers(*, logs: bool) -> Launchers:
+    from cdp_pipeline.config.paths import cache_folder
+    from cdp_pipeline.testing.launchers import Launchers, Silent
+
+    log_of = None if logs else lambda _: Silent()
+    return Launchers(os.environ, cache_folder(os.environ), log_of)
+
+
+async def _built(target: Target, launchers: Launchers) -> None:
+    """Build a local plugin that is not built, and say so."""
+    from cdp_pipeline.testing.launchers import ManifestTarget
+
+    if isinstance(target, ManifestTarget) and not launchers.builder.is_built(target.manifest):
+        typer.echo(f"building {target.manifest.metadata().reference} ...", err=True)
+        await launchers.builder.build(target.manifest)

@@ -1,0 +1,228 @@
+"""A processor in another process: what it answers, and every way in which it may fail."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from cdp_pipeline.runtimes.grpc.faults import (
+    PluginCrashed,
+    PluginTimeout,
+    PluginWornOut,
+    StateLost,
+)
+from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
+from cdpplugin import Batch, Fatal, JsonPayloads, Retry
+from tests.grpc.conftest import Workshop, batch, values
+
+QUICK = RestartPolicy(initial_delay_s=0.01, max_delay_s=0.01, max_restarts=2)
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("mode", ["plain", "streaming", "batching"])
+    async def test_row_for_row(self, workshop: Workshop, mode: str) -> None:
+        """Whatever calls a plugin offers, each row has its answer, in order."""
+        handle = await workshop.raw(mode)
+        outputs = await handle.process_batch(batch(*range(50)))
+        assert list(range(50)) == values(outputs)
+        assert list(range(50)) == list(outputs.parts[0].rows)
+
+    async def test_nothing_in_nothing_out(self, workshop: Workshop) -> None:
+        """An empty batch is answered without a call."""
+        handle = await workshop.raw("streaming")
+        assert () == (await handle.process_batch(batch())).parts
+
+    async def test_many_at_once(self, workshop: Workshop) -> None:
+        """Several calls may run at once; each gets its own answer, in whatever order they come."""
+        handle = await workshop.raw("backwards")
+        answers = await asyncio.gather(*(handle.process_batch(batch(n, n)) for n in range(10)))
+        assert [[n, n] for n in range(10)] == [values(answer) for answer in answers]
+
+    async def test_single_calls_say_by_status(self, workshop: Workshop) -> None:
+        """A status of a single call is an instruction for its row alone."""
+        handle = await workshop.raw("singles")
+        kinds = ["T", "Bad", "Odd", "Again", "Stop", "Drop", "T"]
+        outputs = await handle.process_batch(batch(*range(7), types=kinds))
+        assert [0, 6] == values(outputs)
+        assert [1, 2, 3, 4] == sorted(outputs.errors)
+        assert "refused id-1" == str(outputs.errors[1])
+        assert isinstance(outputs.errors[3], Retry)
+        assert isinstance(outputs.errors[4], Fatal)
+
+    async def test_an_integer_that_a_double_would_round(self, workshop: Workshop) -> None:
+        """An integer beyond 2^53 in metadata fails its row in a single call, never rounded."""
+        handle = await workshop.raw("plain")
+        told = batch(1, 2).replace(metadata=[{"n": 2**53 + 1}, {"n": 2**53}])
+        outputs = await handle.process_batch(told)
+        assert [2] == values(outputs)
+        assert "message.number_too_large" == outputs.errors[0].code
+
+    async def test_a_bad_payload_fails_its_row_alone(self, workshop: Workshop) -> None:
+        """A payload that is no JSON is an error of its row; the other rows are kept."""
+        handle = await workshop.raw("not-json")
+        outputs = await handle.process_batch(batch("good", "bad", "good"))
+        assert {1: "message.payload_invalid"} == {r: e.code for r, e in outputs.errors.items()}
+
+
+class TestSizes:
+    async def test_a_batch_larger_than_a_message_is_cut(self, workshop: Workshop) -> None:
+        """A batch beyond the limit goes in pieces and comes back as one answer."""
+        handle = await workshop.raw("streaming", max_message_bytes=100_000)
+        rows = [{"row": row, "pad": "x" * 5_000} for row in range(100)]
+        outputs = await handle.process_batch(batch(*rows))
+        assert rows == values(outputs)
+        assert list(range(100)) == [row for part in outputs.parts for row in part.rows]
+
+    @pytest.mark.parametrize("mode", ["plain", "streaming"])
+    async def test_a_message_larger_than_the_limit(self, workshop: Workshop, mode: str) -> None:
+        """A message beyond the limit is refused by name; its neighbours pass."""
+        handle = await workshop.raw(mode, max_message_bytes=100_000)
+        outputs = await handle.process_batch(batch("a", "x" * 200_000, "b"))
+        assert ["a", "b"] == values(outputs)
+        assert {1: "message.too_large"} == {r: e.code for r, e in outputs.errors.items()}
+
+    async def test_a_message_of_100_mb(self, workshop: Workshop) -> None:
+        """A message of 100 MB passes with the limits as they are."""
+        handle = await workshop.raw("streaming")
+        payload = b'"' + b"x" * 100_000_000 + b'"'
+        outputs = await handle.process_batch(Batch(types="T", payloads=JsonPayloads([payload])))
+        assert payload == outputs.parts[0].batch.payloads.json()[0]
+
+    async def test_an_answer_larger_than_the_limit(self, workshop: Workshop) -> None:
+        """An answer beyond the limit is a violation, of the batch that caused it."""
+        handle = await workshop.raw("too-much", max_message_bytes=1_000_000)
+        outputs = await handle.process_batch(batch(1, 2))
+        assert {"plugin.protocol_violation"} == {e.code for e in outputs.errors.values()}
+        assert "limit" in str(outputs.errors[0])
+
+
+class TestNonsense:
+    @pytest.mark.parametrize(
+        "mode",
+        [
+            "unknown-rows",
+            "decreasing-rows",
+            "many-rows",
+            "uneven-columns",
+            "garbage",
+            "unknown-sequence",
+        ],
+    )
+    async def test_is_a_violation(self, workshop: Workshop, mode: str) -> None:
+        """An answer that does not fit the batch fails its rows, and names the protocol."""
+        handle = await workshop.raw(mode)
+        outputs = await handle.process_batch(batch(1, 2, 3))
+        assert {0, 1, 2} == outputs.errors.keys()
+        assert {"plugin.protocol_violation"} == {e.code for e in outputs.errors.values()}
+
+    async def test_a_broken_stream_costs_nothing(self, workshop: Workshop) -> None:
+        """A batch whose stream breaks is asked alone, if the plugin lives."""
+        handle = await workshop.raw("ends-stream")
+        for _ in range(3):
+            assert [1] == values(await handle.process_batch(batch(1)))
+
+
+class TestDeath:
+    async def test_is_told_and_mended(self, workshop: Workshop) -> None:
+        """A death is a `Retry` that names its cause; the next call finds a new process."""
+        handle = await workshop.raw("dies-mid-batch", policy=QUICK)
+        with pytest.raises(PluginCrashed) as caught:
+            await handle.process_batch(batch(1, types=["Poison"]))
+        assert "plugin.crashed" == caught.value.code
+        assert "raw@1.0.0" in str(caught.value)
+        assert "signal 11 (SIGSEGV)" in str(caught.value)
+        assert "about to die" in str(caught.value)
+        assert [1] == values(await handle.process_batch(batch(1)))
+
+    async def test_every_batch_in_flight_is_told(self, workshop: Workshop) -> None:
+        """All batches in flight fail with `Retry`, and one restart serves them all."""
+        handle = await workshop.raw("dies-mid-batch", policy=QUICK)
+        calls = [handle.process_batch(batch(n, types=["Poison"])) for n in range(5)]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert [PluginCrashed] * 5 == [type(result) for result in results]
+        assert [1] == values(await handle.process_batch(batch(1)))
+        assert 1 == len([m for m in workshop.log.messages if m == "about to die"])
+
+    async def test_not_for_ever(self, workshop: Workshop) -> None:
+        """A plugin that dies too often within the window is given up, cause named."""
+        handle = await workshop.raw("dies-mid-batch", policy=QUICK)
+        for _ in range(3):
+            with pytest.raises(PluginCrashed):
+                await handle.process_batch(batch(1, types=["Poison"]))
+        with pytest.raises(PluginWornOut) as caught:
+            await handle.process_batch(batch(1))
+        assert "SIGSEGV" in str(caught.value)
+
+    async def test_state_is_not_made_up(self, workshop: Workshop) -> None:
+        """A stateful plugin that dies ends the pipeline: its state is gone."""
+        handle = await workshop.raw("dies-mid-batch", policy=QUICK, keys={"stateful": True})
+        with pytest.raises(PluginCrashed):
+            await handle.process_batch(batch(1, types=["Poison"]))
+        with pytest.raises(StateLost):
+            await handle.process_batch(batch(1))
+
+    async def test_the_same_batch_passes_the_second_time(
+        self, workshop: Workshop, tmp_path: Path
+    ) -> None:
+        """Nothing is lost when the engine repeats what failed."""
+        handle = await workshop.raw("dies-once", str(tmp_path / "died"), policy=QUICK)
+        with pytest.raises(PluginCrashed, match="exited with status 3"):
+            await handle.process_batch(batch(1, 2))
+        assert [1, 2] == values(await handle.process_batch(batch(1, 2)))
+
+
+class TestLateness:
+    async def test_a_plugin_that_hangs(self, workshop: Workshop) -> None:
+        """A batch without an answer fails after its deadline; the process is replaced."""
+        handle = await workshop.raw("hangs", timeout_s=0.5)
+        begun = time.monotonic()
+        with pytest.raises(PluginTimeout) as caught:
+            await handle.process_batch(batch(1, types=["Slow"]))
+        assert 0.5 <= time.monotonic() - begun < 5
+        assert "plugin.timeout" == caught.value.code
+        assert [1] == values(await handle.process_batch(batch(1)))
+
+    async def test_a_plugin_that_grants_nothing(self, workshop: Workshop) -> None:
+        """A plugin that never has room is as late as one that never answers."""
+        handle = await workshop.raw("no-credits", timeout_s=0.3)
+        with pytest.raises(PluginTimeout):
+            await handle.process_batch(batch(1))
+
+    async def test_a_late_single_answer_fails_its_row_alone(self, workshop: Workshop) -> None:
+        """In single calls the deadline is the message's own; the process stays."""
+        handle = await workshop.raw("singles-hang", timeout_s=0.5)
+        process = handle._life.current
+        outputs = await handle.process_batch(batch(1, 2, 3, types=["T", "Slow", "T"]))
+        assert [1, 3] == values(outputs)
+        assert {1: "plugin.timeout"} == {r: e.code for r, e in outputs.errors.items()}
+        assert process is handle._life.current
+
+    async def test_a_plugin_that_answers_nothing_any_more(
+        self, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A process that does not even answer GetMetadata after a late answer is replaced."""
+        monkeypatch.setattr("cdp_pipeline.runtimes.grpc.handles.HEALTH_S", 0.3)
+        handle = await workshop.raw("deaf", timeout_s=0.5)
+        outputs = await handle.process_batch(batch(1, types=["Slow"]))
+        assert {0: "plugin.timeout"} == {r: e.code for r, e in outputs.errors.items()}
+        assert [2] == values(await handle.process_batch(batch(2)))
+
+
+class TestConfiguration:
+    async def test_of_a_plugin_without_configure(self, workshop: Workshop) -> None:
+        """A plugin that knows no Configure finds its configuration in PLUGIN_CONFIG."""
+        handle = await workshop.raw("configured")
+        assert [None] == values(await handle.process_batch(batch(1)))
+        await handle.configure({"threshold": 5})
+        assert [{"threshold": 5}] == values(await handle.process_batch(batch(1)))
+
+    async def test_health(self, workshop: Workshop) -> None:
+        """A plugin that cannot say how it is is healthy while it answers."""
+        handle = await workshop.raw("plain")
+        assert "healthy" == (await handle.health()).status
+        handle._life.current.instance.kill()
+        await handle._life.current.instance.ended
+        assert "unhealthy" == (await handle.health()).status
