@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,13 @@ class Bench:
         limits: Limits | None = None,
         workers: int = 1,
         resume: Resume | None = None,
+        takes: frozenset[str] = frozenset(),
     ) -> Pipeline:
         steps = []
         for index, plugin in enumerate(plugins):
             spec = self.spec(f"stage-{index}", policy, limits, workers)
+            if plugin.metadata().type == "processor":
+                spec = replace(spec, takes=takes)
             step = ConsumerStep if plugin.metadata().type == "consumer" else ProcessorStep
             steps.append(step(spec, plugin))
         self.statistics = RunStatistics(source="scripted")

@@ -15,6 +15,7 @@ from cdpplugin import (
     Batch,
     Drop,
     Fatal,
+    JsonPayloads,
     Message,
     OutputPart,
     Outputs,
@@ -383,7 +384,57 @@ class TestSource:
         assert [f.error.code for f in outcome.failures] == ["source.position_decreased"]
 
 
+class TestTypes:
+    async def test_types_that_a_plugin_does_not_take_pass_by_it(self, bench: Bench) -> None:
+        """A plugin sees only its `input_types`; other messages go on as they came."""
+
+        @processor("letters", "1.0.0", input_types=["Letter"])
+        def letters(message: Message) -> Message:
+            message.payload["n"] += 100
+            return message
+
+        mixed = Batch(
+            types=["Letter", "Number", "Letter", "Number"],
+            payloads=JsonPayloads.of([{"n": n} for n in range(4)]),
+        )
+        consumer = MemoryConsumer()
+        source = ScriptedSource([SourceBatch(mixed, [1, 1, 2, 2])])
+        await bench.run(source, handle(letters), consumer, takes=frozenset({"Letter"}))
+        found = {(p, kind, json.loads(payload)["n"]) for p, kind, _, payload in consumer.rows}
+
+        assert {(1, "Letter", 100), (1, "Number", 1), (2, "Letter", 102), (2, "Number", 3)} == found
+
+    async def test_rows_without_an_answer_are_counted(self, bench: Bench) -> None:
+        """A row for which a plugin returns nothing is counted as dropped."""
+
+        @processor("evens", "1.0.0")
+        def evens(message: Message) -> Message | None:
+            return None if message.payload["n"] % 2 else message
+
+        await bench.run(ScriptedSource(numbers(1, 10)), handle(evens), MemoryConsumer())
+
+        assert {"no output": 5} == bench.statistics.stages[0].drop_reasons
+
+
 class TestStop:
+    async def test_stop_ends_the_wait_for_a_retry(self, bench: Bench) -> None:
+        """A stop request is not held up by a stage that waits; the row comes again."""
+
+        @processor("stuck", "1.0.0")
+        def stuck(message: Message) -> Message:
+            raise Retry("the service is away", after_s=3600.0)
+
+        consumer = MemoryConsumer()
+        pipeline = bench.pipeline(ScriptedSource(numbers(1, 5)), handle(stuck), consumer)
+        running = asyncio.create_task(pipeline.run())
+        while not pipeline.statistics.stages[0].retried:
+            await asyncio.sleep(0.001)
+        pipeline.stop()
+        outcome = await asyncio.wait_for(running, 10)
+
+        assert ["the service is away"] == [str(f.error) for f in outcome.failures]
+        assert bench.position in (None, -1, 0)
+
     async def test_stop_drains(self, bench: Bench) -> None:
         """After `stop` everything that was read is durable and checkpointed."""
         consumer = MemoryConsumer()

@@ -10,6 +10,7 @@ import pytest
 
 from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.engine.parcel import Edge, Parcel, Part
+from cdp_pipeline.engine.patience import Patience
 from cdp_pipeline.engine.sink import ConsumerStage
 from cdp_pipeline.engine.stage import StageFailed
 from cdp_pipeline.engine.statistics import StageStatistics
@@ -33,6 +34,7 @@ class Feed:
             DeadLetters(folder / "letters.jsonl"),
             self.statistics,
             self.reported.append,
+            Patience(),
             flush_after_s=flush_after_s,
         )
         self.running = asyncio.create_task(self.stage.run())

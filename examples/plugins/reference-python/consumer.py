@@ -69,7 +69,7 @@ class ReferenceConsumer(Base):
         for message, position in zip(messages, fresh.positions, strict=True):
             self._rows.append(_row(message, position))
         self._taken = max(self._taken, delivery.completed_through)
-        return None if self._settings["hold_back"] else self.flush()
+        return None if self._settings["hold_back"] else self._commit()
 
     def _obey(self, message: Message) -> None:
         payload = message.payload
@@ -81,7 +81,11 @@ class ReferenceConsumer(Base):
             if self._refusals[message.id] <= payload.get("times", float("inf")):
                 raise instruction(action, payload)
 
-    def flush(self) -> int:
+    async def flush(self) -> int:
+        """Make durable what was held back."""
+        return self._commit()
+
+    def _commit(self) -> int:
         """Write the file."""
         text = json.dumps({"position": self._taken, "rows": self._rows}, ensure_ascii=False)
         draft = self._file.with_suffix(".draft")
@@ -93,7 +97,7 @@ class ReferenceConsumer(Base):
         self._position = self._taken
         return self._position
 
-    def forget(self, context: Context) -> Sequence[str]:
+    async def forget(self, context: Context) -> Sequence[str]:
         """Remove the file."""
         file = self._file_of(context)
         rows = len(_read(file)["rows"])

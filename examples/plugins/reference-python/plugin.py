@@ -7,6 +7,7 @@ plugin.py:ReferenceProcessor    is how a host loads one natively
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from consumer import ReferenceConsumer
 from processor import ReferenceProcessor
@@ -14,7 +15,7 @@ from source import ReferenceSource
 
 import cdpplugin
 
-PLUGINS = {
+PLUGINS: dict[str, Callable[[], cdpplugin.Plugin]] = {
     "processor": ReferenceProcessor,
     "source": ReferenceSource,
     "consumer": ReferenceConsumer,

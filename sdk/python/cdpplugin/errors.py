@@ -50,7 +50,7 @@ class Retry(PluginError):
     """Try again: the failure is expected to pass. The stage waits, since order is kept.
 
     Attributes:
-        after_s: Least wait before the next try, in seconds; None leaves it to the stage's back-off.
+        after_s: Wait before the next try, in seconds; None leaves it to the stage's back-off.
     """
 
     code = "plugin.retry"

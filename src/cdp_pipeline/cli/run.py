@@ -96,6 +96,7 @@ class _Run:
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
         finally:
+            gc.unfreeze()
             display.cancel()
             await asyncio.gather(display, return_exceptions=True)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_right
 from contextlib import aclosing
 
 from cdp_pipeline.engine.durability import Durability
 from cdp_pipeline.engine.identity import SourceIds
 from cdp_pipeline.engine.parcel import Outlet, Parcel, Part
-from cdp_pipeline.engine.policy import delay_s
+from cdp_pipeline.engine.patience import Patience
 from cdp_pipeline.engine.stage import StageFailed, StageSpec
 from cdp_pipeline.engine.statistics import RunStatistics
 from cdpplugin import Fatal, Resume, Retry, Source, SourceBatch
@@ -27,7 +26,9 @@ class Intake:
         outlet: Outlet,
         durability: Durability,
         statistics: RunStatistics,
+        patience: Patience,
     ) -> None:
+        self._patience = patience
         self._spec = spec
         self._source = source
         self._resume = resume
@@ -57,7 +58,7 @@ class Intake:
             attempt = 1 if self._mark > before else attempt + 1
             if not isinstance(error, Retry) or attempt > self._spec.on_error.attempts:
                 raise StageFailed(self._spec, error, None) from error
-            await asyncio.sleep(delay_s(self._spec.on_error, attempt, error.after_s))
+            await self._patience.wait(self._spec, attempt, error)
 
     async def _read(self) -> None:
         self._floor, self._skip = 0, len(self._ahead)

@@ -13,6 +13,7 @@ from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.engine.durability import Durability
 from cdp_pipeline.engine.intake import Intake
 from cdp_pipeline.engine.parcel import Edge, Outlet
+from cdp_pipeline.engine.patience import Patience
 from cdp_pipeline.engine.sink import ConsumerStage
 from cdp_pipeline.engine.stage import ProcessorStage, StageFailed, StageSpec
 from cdp_pipeline.engine.statistics import RunStatistics, StageStatistics
@@ -92,6 +93,7 @@ class Pipeline:
         self._spec = spec
         self.statistics = statistics
         self._outcome = Outcome()
+        self._patience = Patience()
         consumers = [step.spec.name for step in spec.steps if isinstance(step, ConsumerStep)]
         self._has_consumers = bool(consumers)
         self._durability = Durability(
@@ -138,6 +140,7 @@ class Pipeline:
     def stop(self) -> None:
         """Stop reading; what was read is finished, made durable and checkpointed."""
         self._outcome.stopped = True
+        self._patience.end()
         self._stop_reading()
 
     def _stop_reading(self) -> None:
@@ -153,6 +156,7 @@ class Pipeline:
             self._first,
             self._durability,
             self.statistics,
+            self._patience,
         )
         reading = self._reading = asyncio.create_task(intake.run())
         if self._outcome.stopped or self._outcome.failures:
@@ -177,6 +181,7 @@ class Pipeline:
             outlet,
             self._spec.dead_letters,
             numbers,
+            self._patience,
         )
         try:
             await stage.run()
@@ -195,6 +200,7 @@ class Pipeline:
             self._spec.dead_letters,
             numbers,
             lambda position: self._durability.report(step.spec.name, position),
+            self._patience,
         )
         try:
             await stage.run()

@@ -37,9 +37,10 @@ def delay_s(policy: ErrorPolicy, attempt: int, after_s: float | None = None) -> 
     Args:
         policy: The stage's policy.
         attempt: Which repetition, counted from 1.
-        after_s: What the plugin itself asked for, which is then the least wait.
+        after_s: What the plugin itself asked for, which then takes the place of the policy's.
     """
+    if after_s is not None:
+        return max(0.0, after_s)
     doubled = policy.initial_delay_s * 2.0 ** min(attempt - 1, 60)
     wait = min(doubled, policy.max_delay_s)
-    wait *= 1 - policy.jitter * random.random()  # noqa: S311 - spreads load, hides nothing
-    return max(wait, after_s or 0.0)
+    return wait * (1 - policy.jitter * random.random())  # noqa: S311 - spreads load, hides nothing

@@ -11,8 +11,8 @@ from time import perf_counter
 from cdp_pipeline.engine.batcher import Batcher
 from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.engine.parcel import Edge, Parcel, Part
-from cdp_pipeline.engine.policy import delay_s
-from cdp_pipeline.engine.stage import StageFailed, StageSpec, set_aside
+from cdp_pipeline.engine.patience import Patience
+from cdp_pipeline.engine.stage import StageFailed, StageSpec, by_type, set_aside
 from cdp_pipeline.engine.statistics import StageStatistics
 from cdpplugin import Batch, Constant, Consumer, Delivery, Drop, Fatal, PluginError, Retry
 from cdpplugin.function import as_plugin_error
@@ -37,6 +37,7 @@ class ConsumerStage:
         dead_letters: DeadLetters,
         statistics: StageStatistics,
         report: Report,
+        patience: Patience,
         *,
         flush_after_s: float = 10.0,
     ) -> None:
@@ -46,6 +47,7 @@ class ConsumerStage:
         self._dead_letters = dead_letters
         self._statistics = statistics
         self._report = report
+        self._patience = patience
         self._flush_after_s = flush_after_s
         self._taken_through = -1
         self._durable_through = -1
@@ -87,7 +89,13 @@ class ConsumerStage:
 
     async def _take(self, parcel: Parcel) -> None:
         before = self._taken_through
-        for delivery in _deliveries(parcel, before):
+        parts = []
+        for part in parcel.parts:
+            taken, others = by_type(part, self._spec.takes)
+            parts += [taken] if taken is not None else []
+            if others is not None:
+                self._statistics.count_drops("a type it does not take", len(others.batch))
+        for delivery in _deliveries(Parcel(parts, parcel.completed_through), before):
             self._statistics.rows_in += len(delivery.batch)
             await self._deliver(delivery)
             self._count(delivery.batch)
@@ -146,9 +154,10 @@ class ConsumerStage:
                     raise error from caught
             finally:
                 self._statistics.busy_s += perf_counter() - begun
+            if self._patience.ended:
+                raise Fatal(error.message, code=error.code, hint=error.hint) from error
             self._statistics.retried += 1
-            after_s = error.after_s if isinstance(error, Retry) else None
-            await asyncio.sleep(delay_s(policy, attempt, after_s))
+            await self._patience.wait(self._spec, attempt, error)
 
     def _note(self, durable_through: int | None) -> None:
         if durable_through is not None and durable_through > self._durable_through:

@@ -13,9 +13,20 @@ from cdp_pipeline.engine.batcher import Batcher, BatchLimits
 from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.engine.identity import Rows, with_ids
 from cdp_pipeline.engine.parcel import Edge, Outlet, Parcel, Part
-from cdp_pipeline.engine.policy import ErrorPolicy, delay_s
+from cdp_pipeline.engine.patience import Patience
+from cdp_pipeline.engine.policy import ErrorPolicy
 from cdp_pipeline.engine.statistics import StageStatistics
-from cdpplugin import Batch, Drop, Fatal, OutputPart, Outputs, PluginError, Processor, Retry
+from cdpplugin import (
+    Batch,
+    Constant,
+    Drop,
+    Fatal,
+    OutputPart,
+    Outputs,
+    PluginError,
+    Processor,
+    Retry,
+)
 from cdpplugin.batch import take_column
 from cdpplugin.function import as_plugin_error
 
@@ -30,6 +41,8 @@ class StageSpec:
         on_error: What to do with a row that failed.
         limits: How batches are cut.
         workers: Batches worked on at the same time; order is kept all the same.
+        takes: Message types that are handed to the plugin; the others pass by it (a consumer:
+            are left out). Empty means every type.
     """
 
     name: str
@@ -37,6 +50,7 @@ class StageSpec:
     on_error: ErrorPolicy
     limits: BatchLimits
     workers: int = 1
+    takes: frozenset[str] = frozenset()
 
 
 class StageFailed(Exception):
@@ -72,7 +86,9 @@ class ProcessorStage:
         outlet: Outlet,
         dead_letters: DeadLetters,
         statistics: StageStatistics,
+        patience: Patience,
     ) -> None:
+        self._patience = patience
         self._spec = spec
         self._processor = processor
         self._edge = edge
@@ -132,8 +148,12 @@ class ProcessorStage:
             if not len(part.batch):
                 continue
             self._statistics.rows_in += len(part.batch)
+            taken, others = by_type(part, self._spec.takes)
+            if others is not None:
+                done.append(others)
             try:
-                await self._resolve(part, done)
+                if taken is not None:
+                    await self._resolve(taken, done)
             except StageFailed as error:
                 failure = error
         if failure is None:
@@ -172,7 +192,7 @@ class ProcessorStage:
                 attempt += 1
                 if attempt > self._spec.on_error.attempts:
                     return _all_failed(part, error), int(len(part.batch) > 1)
-                await self._wait(attempt, error)
+                await self._wait(attempt, error, part.positions[0])
             except Exception as error:
                 return _all_failed(part, as_plugin_error(error)), None
 
@@ -184,6 +204,8 @@ class ProcessorStage:
             self._statistics.busy_s += perf_counter() - begun
         for reason, rows in outputs.dropped.items():
             self._statistics.count_drops(reason, rows)
+        if silent := _without_answer(outputs, len(batch)):
+            self._statistics.count_drops("no output", silent)
         return outputs
 
     async def _settle(
@@ -206,7 +228,7 @@ class ProcessorStage:
                 await self._give_up(part, row, error, exhausted=repeat)
                 return []
             if tries_left is None:
-                await self._wait(attempt, error)
+                await self._wait(attempt, error, part.positions[row])
             outputs = await self._call_once(single)
             if 0 not in outputs.errors:
                 return list(self._parts(single, outputs.parts))
@@ -230,10 +252,16 @@ class ProcessorStage:
         else:
             raise StageFailed(self._spec, error, part.positions[row]) from error
 
-    async def _wait(self, attempt: int, error: PluginError) -> None:
+    async def _wait(self, attempt: int, error: PluginError, position: int) -> None:
+        """Wait before a repetition.
+
+        Raises:
+            StageFailed: The run is to stop; the row comes again in the next one.
+        """
+        if self._patience.ended:
+            raise StageFailed(self._spec, error, position)
         self._statistics.retried += 1
-        after_s = error.after_s if isinstance(error, Retry) else None
-        await asyncio.sleep(delay_s(self._spec.on_error, attempt, after_s))
+        await self._patience.wait(self._spec, attempt, error)
 
     def _parts(self, part: Part, outputs: Iterable[OutputPart]) -> Iterator[Part]:
         """Give *outputs* the positions and ids that derive from *part*'s rows."""
@@ -280,6 +308,33 @@ def _parcel_before(done: Iterable[Part], failure: StageFailed, mark: int) -> Par
         return None
     parts = [part for part in (_before(each, failure) for each in done) if len(part.batch)]
     return Parcel(parts, min(mark, failure.position - 1))
+
+
+def by_type(part: Part, takes: frozenset[str]) -> tuple[Part | None, Part | None]:
+    """Return the rows of *part* whose type is in *takes* (empty: any), and the others."""
+    types = part.batch.types
+    if not takes:
+        return part, None
+    if isinstance(types, Constant):
+        return (part, None) if types.value in takes else (None, part)
+    rows = [row for row, kind in enumerate(types) if kind in takes]
+    if len(rows) == len(part.batch):
+        return part, None
+    others = [row for row, kind in enumerate(types) if kind not in takes]
+    return _rows(part, rows), _rows(part, others)
+
+
+def _rows(part: Part, rows: list[int]) -> Part | None:
+    return Part(part.batch.take(rows), take_column(part.positions, rows)) if rows else None
+
+
+def _without_answer(outputs: Outputs, rows: int) -> int:
+    """Return how many input rows have neither output nor error nor a reason for that."""
+    whole = range(rows)
+    if any(part.rows == whole for part in outputs.parts):
+        return 0
+    answered = set().union(*(part.rows for part in outputs.parts), outputs.errors)
+    return max(0, rows - len(answered) - sum(outputs.dropped.values()))
 
 
 def _within(parts: Iterable[OutputPart], start: int, stop: int) -> list[OutputPart]:

@@ -161,8 +161,18 @@ def stage_spec(
         plugin=metadata.reference,
         on_error=_policy(stage.error_policy(metadata.type)),
         limits=_CONSUMER_LIMITS if in_bulk else own,
-        workers=1 if metadata.stateful else stage.workers,
+        workers=1
+        if metadata.stateful
+        else min(stage.workers, stage.max_in_flight or stage.workers),
+        takes=frozenset(metadata.input_types),
     )
+
+
+def _workers(stage: StageConfig, metadata: PluginMetadata) -> int:
+    """Return how many batches may be with the plugin at the same time."""
+    if metadata.stateful:
+        return 1
+    return min(stage.workers, stage.max_in_flight or stage.workers)
 
 
 def _policy(config: PolicyConfig) -> ErrorPolicy:

@@ -161,8 +161,7 @@ class Launchers:
         if isinstance(target, ManifestTarget):
             await self.builder.ensure(target.manifest)
         if sample is None:
-            elsewhere = isinstance(target, AddressTarget)
-            sample = Sample() if elsewhere else sample_beside(target.folder)
+            sample = _sample_of(target)
         return Subject(
             name=target.name,
             launch=await self._launch_of(target),
@@ -197,6 +196,11 @@ class Launchers:
         finally:
             with suppress(Exception):  # a case that looks at the stop has called it by itself
                 await handle.stop()
+
+
+def _sample_of(target: Target) -> Sample:
+    """Return what *target* brings itself; nobody can look into the folder of an address."""
+    return Sample() if isinstance(target, AddressTarget) else sample_beside(target.folder)
 
 
 async def _elsewhere(address: str) -> Manifest:

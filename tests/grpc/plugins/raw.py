@@ -275,6 +275,10 @@ class Lossy(Plugin):
             yield pb.ConsumeResponse(sequence=request.sequence, durable_through=10**6)
 
 
+class SingleConsumer(Plain):
+    kind = "consumer"
+
+
 class Garbage(grpc.GenericRpcHandler):
     """Answers every call but GetMetadata with bytes that are no message."""
 
@@ -320,6 +324,7 @@ MODES = {
     "stubborn": Stubborn,
     "floods": Floods,
     "lossy": Lossy,
+    "single-consumer": SingleConsumer,
 }
 
 

@@ -6,6 +6,7 @@ made, and an answer that does not parse is an error of the plugin, not of a log.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -13,7 +14,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health_pb2
 
-from cdp_pipeline.runtimes.grpc.faults import ProtocolViolation
+from cdp_pipeline.runtimes.grpc.faults import PluginUnavailable, ProtocolViolation
 from cdpplugin.log import traceparent
 from cdpplugin.v1 import plugin_pb2 as pb
 
@@ -108,7 +109,16 @@ class Client:
         if call is None:
             call = self._unary[method.name] = self.channel.unary_unary(method.path)
         data = request if isinstance(request, bytes) else request.SerializeToString()
-        answer: bytes = await call(data, timeout=timeout_s, metadata=self._metadata())
+        try:
+            answer: bytes = await call(data, timeout=timeout_s, metadata=self._metadata())
+        except asyncio.CancelledError:
+            # The library words the end of the channel like the end of the task.
+            task = asyncio.current_task()
+            if task and task.cancelling():
+                raise
+            raise PluginUnavailable(
+                f"the connection to the plugin was closed during {method.name}"
+            ) from None
         return answer
 
     def stream(self, method: Method[Any]) -> StreamCall:

@@ -5,8 +5,8 @@ Reads Linux's /proc (proc(5)); elsewhere nothing is seen.
 
 from __future__ import annotations
 
+import ipaddress
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -60,6 +60,7 @@ def _address(text: str) -> str:
     """Return `HOST:PORT` of the kernel's hexadecimal form, words in the machine's order."""
     host, _, port = text.partition(":")
     words = [bytes.fromhex(host[i : i + 8])[::-1] for i in range(0, len(host), 8)]
-    family = socket.AF_INET if len(words) == 1 else socket.AF_INET6
-    written = socket.inet_ntop(family, b"".join(words))
-    return f"[{written}]:{int(port, 16)}" if ":" in written else f"{written}:{int(port, 16)}"
+    address = ipaddress.ip_address(b"".join(words))
+    mapped = address.ipv4_mapped if address.version == 6 else None
+    shown = f"[{address}]" if address.version == 6 and mapped is None else str(mapped or address)
+    return f"{shown}:{int(port, 16)}"

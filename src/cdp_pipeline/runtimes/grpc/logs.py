@@ -85,7 +85,7 @@ class LogLines:
         self._unsaid += len(lines)
         self.left_out += len(lines)
         for line in lines[-KEPT_LINES:]:
-            self._last.append(_text(line))
+            self._last.append(_parsed(line)[1])
 
     def _tell(self) -> None:
         if self._unsaid:

@@ -1,0 +1,120 @@
+"""A source in another process: its stream, its positions, and its death."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_pipeline.runtimes.grpc.faults import PluginCrashed
+from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
+from cdpplugin import PluginError, Resume
+from tests.grpc.conftest import Workshop
+
+SOURCE = """
+import os
+import cdpplugin
+from cdpplugin import Base, Batch, PluginMetadata, SourceBatch, SourceDescription
+from cdpplugin.serving import serve
+
+MARKER = {marker!r}
+
+class Numbers(Base):
+    def metadata(self):
+        return PluginMetadata("raw", "1.0.0", "source")
+
+    async def describe(self):
+        return SourceDescription("numbers", unit="numbers", first=0, last=99)
+
+    async def read(self, after):
+        first = after.position + 1 if after else 0
+        for n in range(first, 100):
+            if n == 50 and MARKER and not os.path.exists(MARKER):
+                open(MARKER, "w").close()
+                os._exit(9)
+            if n == {failing}:
+                raise cdpplugin.Fatal("the well is dry", code="well.dry")
+            yield SourceBatch(Batch.of("N", [n]), [n], token=str(n).encode())
+
+    async def acknowledge(self, completed_through):
+        cdpplugin.log.get_logger().info("acknowledged", through=completed_through)
+
+serve(Numbers())
+"""
+
+
+async def source(workshop: Workshop, marker: str = "", failing: int = -1) -> Any:
+    """A source of the numbers from 0 to 99."""
+    return await workshop.script(SOURCE.format(marker=marker, failing=failing), "source")
+
+
+async def read(handle: Any, after: Resume | None, into: list[int]) -> None:
+    async with aclosing(handle.read(after)) as stream:
+        async for found in stream:
+            into += found.positions
+
+
+class TestRead:
+    async def test_to_the_end(self, workshop: Workshop) -> None:
+        """A bounded stream comes whole and in order, and ends."""
+        handle = await source(workshop)
+        assert ("numbers", 0, 99) == (
+            (await handle.describe()).identity,
+            (await handle.describe()).first,
+            (await handle.describe()).last,
+        )
+        got: list[int] = []
+        await read(handle, None, got)
+        assert list(range(100)) == got
+
+    async def test_after_a_position(self, workshop: Workshop) -> None:
+        """A source goes on where it is told to."""
+        handle = await source(workshop)
+        got: list[int] = []
+        await read(handle, Resume(95, b"95"), got)
+        assert [96, 97, 98, 99] == got
+
+    async def test_is_pulled(self, workshop: Workshop) -> None:
+        """A stream that is left early ends; the next reading starts afresh."""
+        handle = await source(workshop)
+        async with aclosing(handle.read(None)) as stream:
+            first = await anext(stream)
+        assert [0] == list(first.positions)
+        got: list[int] = []
+        await read(handle, Resume(98), got)
+        assert [99] == got
+
+    async def test_acknowledges(self, workshop: Workshop) -> None:
+        """What is durable is told to a source that reads, and to nobody else."""
+        handle = await source(workshop)
+        await handle.acknowledge(5)
+        async with aclosing(handle.read(None)) as stream:
+            for n in range(5):
+                await anext(stream)
+                await handle.acknowledge(n)
+            async for _ in stream:
+                pass
+        await handle.stop()
+        told = [f["through"] for _, m, f in workshop.log.lines if m == "acknowledged"]
+        assert told[:3] == [0, 1, 2]
+
+    async def test_says_what_is_wrong(self, workshop: Workshop) -> None:
+        """An error of the source comes with code and instruction."""
+        handle = await source(workshop, failing=3)
+        with pytest.raises(PluginError) as caught:
+            await read(handle, None, [])
+        assert "well.dry" == caught.value.code
+
+
+class TestDeath:
+    async def test_goes_on_after_it(self, workshop: Workshop, tmp_path: Path) -> None:
+        """A source that dies asks for a repetition, which goes on in a new process."""
+        handle = await source(workshop, str(tmp_path / "died"))
+        handle._life._launcher.policy = RestartPolicy(initial_delay_s=0.01)
+        got: list[int] = []
+        with pytest.raises(PluginCrashed, match="status 9"):
+            await read(handle, None, got)
+        await read(handle, Resume(got[-1]), got)
+        assert list(range(100)) == got
