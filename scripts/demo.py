@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -66,8 +67,10 @@ def tables() -> list[str]:
 
 
 def main() -> None:
-    """Run the demonstration from end to end."""
+    """Run the demonstration from end to end, each time from the beginning."""
     begun = time.monotonic()
+    for name in ("rows", "state"):
+        shutil.rmtree(OUT / name, ignore_errors=True)
     flowctl("lake", "generate", "--ledgers", str(LEDGERS), "--out", str(OUT / "lake"))
     flowctl("run", "examples/pipelines/quickstart.yaml")
     show()

@@ -179,3 +179,49 @@ async def test_object_store_is_refused() -> None:
     """Lines cannot be appended in an object store."""
     with pytest.raises(ConfigInvalid, match="`path`: expected a local folder"):
         await SaveToJsonl().configure({"path": "s3://bucket/x"})
+
+
+class TestOtherStage:
+    async def test_one_file_for_two_stages(self, tmp_path: Path) -> None:
+        """A second stage that names the same file is refused at its start; no line is lost."""
+        path = tmp_path / "all.jsonl"
+        first = await started(path)
+        second = SaveToJsonl()
+        await second.configure({"path": str(path)})
+
+        with pytest.raises(Fatal, match="stage `jsonl` of pipeline `p` writes it too"):
+            await second.start(Context("p", "copy"))
+
+        await first.consume(lines(1))
+        assert 1 == await first.flush()
+        await first.stop()
+        assert 1 == len(path.read_bytes().splitlines())
+        assert 1 == await (await started(path)).durable_position()
+
+    async def test_one_folder_for_two_stages(self, tmp_path: Path) -> None:
+        """Stages may share a folder, but not a file in it: the second to come is refused."""
+        first, second = await started(tmp_path), SaveToJsonl()
+        await second.configure({"path": str(tmp_path)})
+        await second.start(Context("p", "copy"))
+        await first.consume(lines(1))
+
+        with pytest.raises(Fatal, match="expected"):
+            await second.consume(lines(1))
+        assert 1 == await first.flush()
+        assert 1 == len((tmp_path / "t.jsonl").read_bytes().splitlines())
+
+    async def test_file_listed_twice(self, tmp_path: Path) -> None:
+        """A start whose file another stage lists too touches nothing: it is not cut back."""
+        first = await started(tmp_path)
+        await first.consume(lines(1))
+        await first.flush()
+        await first.stop()
+        marker = tmp_path / "_cdp" / "p.jsonl.json"
+        copy = marker.read_text().replace('"stage":"jsonl"', '"stage":"copy"')
+        (tmp_path / "_cdp" / "p.copy.json").write_text(copy)
+        with (tmp_path / "t.jsonl").open("ab") as file:
+            file.write(b"more\n")
+
+        with pytest.raises(Fatal, match="stage `copy` of pipeline `p` writes it too"):
+            await started(tmp_path)
+        assert (tmp_path / "t.jsonl").read_bytes().endswith(b"more\n")

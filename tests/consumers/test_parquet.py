@@ -354,3 +354,57 @@ class TestSettings:
         schema = SaveToParquet().metadata().config_schema
 
         assert all("description" in each for each in schema["properties"].values())
+
+
+class TestOtherWriter:
+    OTHER = Context("q", "parquet")
+
+    async def test_same_positions_are_refused(self, tmp_path: Path) -> None:
+        """Rows of positions that another pipeline's files hold are not stored a second time."""
+        first = await started(tmp_path)
+        await first.consume(ledgers(1, 10))
+        await first.flush()
+        second = await started(tmp_path, self.OTHER)
+
+        with pytest.raises(Fatal, match="positions 10 to 12 of one writer") as raised:
+            await second.consume(ledgers(10, 12))
+
+        assert "parquet.range_taken" == raised.value.code
+        assert ranges((1, 10)) == names(tmp_path)
+
+    async def test_disjoint_positions_share_a_folder(self, tmp_path: Path) -> None:
+        """Pipelines with ranges of their own write to one folder, before, between and after."""
+        first = await started(tmp_path)
+        for span in ((11, 20), (41, 50)):
+            await first.consume(ledgers(*span))
+            await first.flush()
+        second = await started(tmp_path, self.OTHER)
+        for span in ((1, 10), (21, 40), (51, 60)):
+            await second.consume(ledgers(*span))
+            await second.flush()
+
+        expected = ranges((1, 10), (11, 20), (21, 40), (41, 50), (51, 60))
+        assert expected == names(tmp_path)
+        assert 60 == await (await started(tmp_path, self.OTHER)).durable_position()
+
+    async def test_two_at_the_same_time(self, tmp_path: Path) -> None:
+        """A writer looks again before it publishes: the other one may have begun after it."""
+        first, second = await started(tmp_path), await started(tmp_path, self.OTHER)
+        await first.consume(ledgers(1, 10))
+        await second.consume(ledgers(1, 10))
+        await first.flush()
+
+        with pytest.raises(Fatal, match="another one's file"):
+            await second.flush()
+        assert ranges((1, 10)) == names(tmp_path)
+
+    async def test_doubled_files_are_told_at_the_start(self, tmp_path: Path) -> None:
+        """A folder that holds rows twice already is an error, not a result."""
+        first = await started(tmp_path)
+        await first.consume(ledgers(1, 10))
+        await first.flush()
+        (file,) = tmp_path.glob("ledgers/*.parquet")
+        file.with_name("0000000005-0000000008-00000000.parquet").write_bytes(file.read_bytes())
+
+        with pytest.raises(Fatal, match="another one's file"):
+            await started(tmp_path)

@@ -448,3 +448,10 @@ def lock_first_row_once_blocked(target: PostgresqlTarget, other: psycopg.Connect
     while not target.query("SELECT 1 FROM pg_locks WHERE NOT granted"):
         pass
     other.execute("UPDATE rows SET n = 1 WHERE message_id = '1:000000'")
+
+
+@pytest.mark.parametrize("port", ["xx", "0", "65536", "5432,xx"])
+async def test_port_that_is_none(port: str) -> None:
+    """A port that is no port is configuration, told at once and never tried again."""
+    with pytest.raises(ConfigInvalid, match="`dsn`: expected a port from 1 to 65535"):
+        await SaveToPostgresql().configure({"dsn": f"host=h port={port}"})

@@ -269,6 +269,38 @@ class TestTip:
 
         assert list(range(FIRST, LAST + 1)) == sequences(seen)
 
+    async def test_a_file_that_is_being_written(self, pubnet_copy: Path) -> None:
+        """Half a file at the tip is read again until it is whole: nothing is lost, no error."""
+        newest = file_of(pubnet_copy, LAST)
+        whole = newest.read_bytes()
+        newest.write_bytes(whole[: len(whole) // 2])
+        read = read_ledgers(
+            await open_lake(str(pubnet_copy)), LAST - 1, options=ReadOptions(poll_interval_s=0.1)
+        )
+        async with asyncio.timeout(DEADLINE_S):
+            seen = await anext(read)
+            waiting = asyncio.create_task(anext(read))
+            await asyncio.wait({waiting}, timeout=0.05)
+            assert not waiting.done()
+            newest.write_bytes(whole)
+            seen += await waiting
+        await read.aclose()
+
+        assert [LAST - 1, LAST] == sequences(seen)
+
+    @pytest.mark.parametrize("damaged", [LAST, LAST - 3])
+    async def test_a_damaged_file_is_not_waited_for(self, pubnet_copy: Path, damaged: int) -> None:
+        """A file that stays damaged is an error, at the tip as well as before it."""
+        path = file_of(pubnet_copy, damaged)
+        path.write_bytes(path.read_bytes()[:100])
+        read = read_ledgers(await open_lake(str(pubnet_copy)), FIRST, options=self.OPTIONS)
+        seen: list[RawLedger] = []
+        async with asyncio.timeout(DEADLINE_S):
+            with pytest.raises(CorruptFile):
+                await into(seen, read)
+
+        assert list(range(FIRST, damaged)) == sequences(seen)
+
     async def test_can_be_cancelled(self, pubnet_copy: Path) -> None:
         """A reader that waits at the tip ends at once when it is cancelled."""
         read = read_ledgers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -50,6 +51,13 @@ class TestAddress:
 
         assert "https://host:8080/lake" == address.text
         assert "secret" not in repr(address)
+
+    def test_a_host_that_cannot_be_read(self) -> None:
+        """An address that is no URL is refused without repeating it."""
+        with pytest.raises(LakeAddressInvalid) as raised:
+            parse_address("http://bob:hunter2[@host/lake")
+
+        assert "hunter2" not in str(raised.value)
 
     @pytest.mark.parametrize("text", ["ftp://host/lake", "s3://", "https:///lake"])
     def test_refuses_unknown_addresses(self, text: str) -> None:
@@ -179,6 +187,21 @@ class TestFailures:
 
         assert not isinstance(caught.value, LakeUnreachable)
         assert 1 == len(server.requests)
+
+    async def test_no_secret_is_told(self, caplog: pytest.LogCaptureFixture) -> None:
+        """The store repeats its address in errors: neither error nor log shows what is in it."""
+        with socket.socket() as closed:  # bound and not listening: refuses whoever comes
+            closed.bind(("127.0.0.1", 0))
+            address = f"http://bob:hunter2@127.0.0.1:{closed.getsockname()[1]}/x?sig=hunter3"
+            with pytest.raises(LakeUnreachable) as raised:
+                await open_store(address, QUICK).get("key")
+
+        told = [str(raised.value), *(str(record.__dict__) for record in caplog.records)]
+        assert 3 == len(told)
+        assert [] == [text for text in told if "bob" in text or "hunter" in text]
+        assert [("store asked again", 1), ("store asked again", 2)] == [
+            (record.getMessage(), record.__dict__["retry"]) for record in caplog.records
+        ]
 
     async def test_headers_are_sent(self, folder: Path, serve: Callable[[Path], Any]) -> None:
         """Configured headers go out with every request."""

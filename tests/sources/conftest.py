@@ -97,12 +97,13 @@ def frame(ledger: bytes) -> bytes:
 
 
 def made_ledger(sequence: int, previous_hash: bytes, *, upgrades: int = 0) -> bytes:
-    """A LedgerCloseMeta V0 without transactions, its header's hash correct.
+    """A LedgerCloseMeta V0 without transactions, its hashes correct.
 
     Each of the *upgrades* adds 8 KB of ledger changes, to make it as large as one likes.
     """
-    value = bytes(32) + struct.pack(">QIi", 1_700_000_000 + sequence, 0, 0)
-    header = struct.pack(">I", 20) + previous_hash + value + bytes(64)
+    set_hash, results_hash = sha256(bytes(32)).digest(), sha256(bytes(4)).digest()
+    value = set_hash + struct.pack(">QIi", 1_700_000_000 + sequence, 0, 0)
+    header = struct.pack(">I", 20) + previous_hash + value + results_hash + bytes(32)
     header += struct.pack(">IqqIQIII", sequence, 1, 1, 0, 0, 100, 5_000_000, 100)
     header += bytes(128) + struct.pack(">i", 0)
     entry = sha256(header).digest() + header + struct.pack(">i", 0)

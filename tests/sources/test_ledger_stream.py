@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 from cdp_pipeline.connectors.backings import XdrPayloads
+from cdp_pipeline.connectors.sources.ledger_frames import LedgerStreamInvalid
 from cdp_pipeline.connectors.sources.ledger_stream import LedgerStream
+from cdp_pipeline.connectors.stellar.lake.contents import hashed_parts
+from cdp_pipeline.connectors.stellar.lake.errors import HashMismatch
 from cdpplugin import ConfigInvalid, PluginError, Resume
 
 from .conftest import Start, all_of, frame, made_chain, positions, until_error
@@ -251,7 +254,10 @@ async def test_limit(stdin: Start, tmp_path: Path) -> None:
 
 _FROM_STDIN = """
 import asyncio
+from cdp_pipeline.connectors.sources.ledger_frames import LedgerStreamInvalid
 from cdp_pipeline.connectors.sources.ledger_stream import LedgerStream
+from cdp_pipeline.connectors.stellar.lake.contents import hashed_parts
+from cdp_pipeline.connectors.stellar.lake.errors import HashMismatch
 from cdpplugin import Context
 async def main():
     source = LedgerStream()
@@ -309,3 +315,31 @@ def test_metadata_needs_no_configuration() -> None:
     """It says who it is before it is configured; every setting is described."""
     properties = LedgerStream().metadata().config_schema["properties"]
     assert all("description" in each for each in properties.values())
+
+
+@pytest.mark.parametrize("kind", ["TransactionSet", "TransactionResultPair"])
+async def test_flipped_byte_in_the_contents(
+    stdin: Start, tmp_path: Path, ledgers: list[bytes], kind: str
+) -> None:
+    """A byte changed in transactions or results is an error, unless they are not looked at."""
+    damaged = bytearray(ledgers[0])
+    part = next(part for part in hashed_parts(ledgers[0]) if part.type_name == kind)
+    damaged[part.start + 3] ^= 1
+    path = write(tmp_path, bytes(damaged))
+
+    _, error = await until_error((await stdin(path=path)).read(None))
+    unchecked = await all_of(await stdin(path=path, verify_contents=False))
+
+    assert isinstance(error, HashMismatch)
+    assert f"ledger {FIRST}: transaction " in str(error)
+    assert [FIRST] == positions(unchecked)
+
+
+async def test_a_broken_structure(stdin: Start, tmp_path: Path) -> None:
+    """Bytes behind the header that are no ledger's are an error that names ledger and offset."""
+    damaged = made_chain(10, 1)[0][:-4] + b"\0\0\0\7"
+
+    _, error = await until_error((await stdin(path=write(tmp_path, damaged))).read(None))
+
+    assert isinstance(error, LedgerStreamInvalid)
+    assert str(error).startswith("ledger 10 at offset 0: ")

@@ -77,8 +77,9 @@ def setting_lines(schema: Mapping[str, Any]) -> Iterator[str]:
         yield "  (nothing to set)"
     required = schema.get("required", [])
     for key, inner in properties.items():
-        default = "required" if key in required else f"default {json.dumps(inner.get('default'))}"
-        yield f"  {key}: {form_of(inner, schema)}  [{default}]"
+        default = inner.get("default")
+        note = "" if default is None else f"  [default {json.dumps(default)}]"
+        yield f"  {key}: {form_of(inner, schema)}{'  [required]' if key in required else note}"
         if inner.get("description"):
             yield f"      {inner['description']}"
 

@@ -2,7 +2,8 @@
 
 Each command imports what it needs when it is called, so that `--help` is quick.
 Exit codes: 0 done; 1 a run failed; 2 usage, configuration or state; 3 an artifact cannot be
-trusted or loaded; 4 a plugin failed; 130 interrupted before anything could be drained.
+trusted or loaded; 4 a plugin failed; 130 (SIGINT) or 143 (SIGTERM) stopped on request before
+a bounded range was done, 130 also interrupted before anything could be drained.
 """
 
 from __future__ import annotations

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cdp_pipeline.cli.arguments import Output, OutputFormat, PipelineFile
+from cdp_pipeline.cli.settings import SettingsFile
+
+if TYPE_CHECKING:
+    from cdp_pipeline.host.validation import Report
 
 
-def validate(file: PipelineFile, output: Output = OutputFormat.TEXT) -> None:
+def validate(
+    file: PipelineFile, output: Output = OutputFormat.TEXT, settings: SettingsFile = None
+) -> None:
     """Check a pipeline file. Starts nothing and touches nothing.
 
     Example: `flowctl validate examples/pipelines/quickstart.yaml`
     """
     from cdp_pipeline.cli.report import error_text
-    from cdp_pipeline.config import faults_of, load_pipeline
-    from cdp_pipeline.errors import CdpError, ConfigError
-    from cdp_pipeline.host.validation import Report, check
+    from cdp_pipeline.cli.settings import host_settings, unused
 
-    try:
-        report = check(load_pipeline(file, os.environ), os.environ)
-    except ConfigError as error:
-        report = Report(faults=list[CdpError](faults_of(error)))
+    report = _checked(file)
+    report.notes += unused(host_settings(settings))
     if output is OutputFormat.JSON:
         typer.echo(json.dumps(_as_json(report), indent=2))
     else:
@@ -43,10 +47,25 @@ def validate(file: PipelineFile, output: Output = OutputFormat.TEXT) -> None:
         raise typer.Exit(report.faults[0].exit_code)
 
 
-def _as_json(report: object) -> dict[str, object]:
-    from cdp_pipeline.host.validation import Report
+def _checked(file: Path) -> Report:
+    """Return all that can be known of a pipeline file before anything is started."""
+    from cdp_pipeline.config import faults_of, load_pipeline
+    from cdp_pipeline.errors import CdpError, ConfigError
+    from cdp_pipeline.host.trial import configuration_faults
+    from cdp_pipeline.host.unfinished import with_component_faults
+    from cdp_pipeline.host.validation import Report, check
 
-    assert isinstance(report, Report)
+    try:
+        config = load_pipeline(file, os.environ)
+    except ConfigError as error:
+        whole = with_component_faults(error, file, os.environ)
+        return Report(faults=list[CdpError](faults_of(whole)))
+    report = check(config, os.environ)
+    report.faults += asyncio.run(configuration_faults(report, config))
+    return report
+
+
+def _as_json(report: Report) -> dict[str, object]:
     return {
         "valid": not report.faults,
         "faults": [

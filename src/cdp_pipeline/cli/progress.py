@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cdp_pipeline.observability.logs import logger
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
     from cdp_pipeline.engine.statistics import RunStatistics
@@ -51,18 +52,20 @@ def eta_s(statistics: RunStatistics, rows_per_s: float) -> float | None:
     return max(0, statistics.last - statistics.position) / rows_per_s
 
 
-async def show_lines(name: str, running: Running) -> None:
-    """Log a line every few seconds until cancelled."""
-    log = logger(pipeline=name)
-    stream, statistics = running.stream, running.statistics
-    until = "the tip" if stream.last is None else str(stream.last)
-    start = statistics.resumed_from
-    log.info(
+def log_start(name: str, running: Running) -> None:
+    """Log where the run begins and where it ends."""
+    stream, start = running.stream, running.statistics.resumed_from
+    logger(pipeline=name).info(
         "run started" if start is None else "run resumed",
         unit=stream.unit,
         after=start,
-        until=until,
+        until="the stream ends" if stream.last is None else stream.last,
     )
+
+
+async def show_lines(name: str, running: Running) -> None:
+    """Log a line every few seconds until cancelled."""
+    log, statistics = logger(pipeline=name), running.statistics
     rates = Rates()
     rates.update(statistics)
     while True:
@@ -72,8 +75,8 @@ async def show_lines(name: str, running: Running) -> None:
         log.info(
             "progress",
             position=statistics.position,
-            checkpoint=running.pipeline.checkpoint_position,
-            lag=_lag(running),
+            checkpoint=checkpoint_of(running),
+            lag=lag(running),
             **{f"{statistics.unit}_per_s": round(read, 1)},
             messages_per_s=round(written, 1),
             eta_s=None if eta is None else round(eta),
@@ -87,28 +90,53 @@ async def show_live(name: str, running: Running) -> None:
 
     rates = Rates()
     console = Console(stderr=True)
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
         try:
             while True:
-                live.update(table(name, running, rates), refresh=True)
+                live.update(display(name, running, rates), refresh=True)
                 await asyncio.sleep(_REFRESH_S)
         finally:
-            live.update(table(name, running, rates), refresh=True)
+            live.update(display(name, running, rates), refresh=True)
 
 
-def _lag(running: Running) -> int:
-    """Positions that were read and are not durable everywhere yet."""
-    position = running.statistics.position
-    return 0 if position is None else max(0, position - running.pipeline.checkpoint_position)
+def checkpoint_of(running: Running) -> int | None:
+    """Return the position through which everything is durable, or None for nothing yet."""
+    position = running.pipeline.checkpoint_position
+    return None if position < 0 else position
 
 
-def table(name: str, running: Running, rates: Rates) -> Table:
-    """Return the run as a table: one line of totals, one line a stage."""
+def lag(running: Running) -> int | None:
+    """Return how many positions were read and are not durable everywhere yet.
+
+    Before the first checkpoint they count from where the run began; None where the source
+    does not tell where that is.
+    """
+    statistics, durable = running.statistics, checkpoint_of(running)
+    if statistics.position is None:
+        return 0
+    if durable is None:
+        durable = statistics.resumed_from
+    if durable is None and statistics.first is not None:
+        durable = statistics.first - 1
+    return None if durable is None else max(0, statistics.position - durable)
+
+
+def display(name: str, running: Running, rates: Rates) -> Group:
+    """Return the run as it is shown: one line of totals, above a table with a line a stage."""
+    from rich.console import Group
+    from rich.text import Text
+
+    read, written = rates.update(running.statistics)
+    title = Text(_title(name, running, read, written), no_wrap=True, overflow="ellipsis")
+    title.stylize("bold", 0, len(name))
+    return Group(title, table(running.statistics))
+
+
+def table(statistics: RunStatistics) -> Table:
+    """Return the counters as a table, a line a stage."""
     from rich.table import Table
 
-    statistics = running.statistics
-    read, written = rates.update(statistics)
-    shown = Table(title=_title(name, running, read, written), title_justify="left", box=None)
+    shown = Table(box=None)
     shown.add_column("stage", style="bold")
     for column in ("in", "out", "dropped", "retried", "dead letters", "errors"):
         shown.add_column(column, justify="right")
@@ -124,12 +152,12 @@ def _title(name: str, running: Running, read: float, written: float) -> str:
     statistics = running.statistics
     position = "-" if statistics.position is None else f"{statistics.position:,}"
     until = "" if statistics.last is None else f" of {statistics.last:,}"
-    eta = eta_s(statistics, read)
+    eta, behind = eta_s(statistics, read), lag(running)
     parts = [
-        f"[bold]{name}[/bold]  {statistics.unit} {position}{until}",
+        f"{name}  {statistics.unit} {position}{until}",
         f"{read:,.0f} {statistics.unit}/s",
         f"{written:,.0f} messages/s",
-        f"lag {_lag(running):,}",
+        f"lag {'-' if behind is None else f'{behind:,}'}",
     ]
     if eta is not None:
         parts.append(f"ETA {duration(eta)}")

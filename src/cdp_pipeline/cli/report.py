@@ -56,9 +56,16 @@ def exit_at_once() -> None:
 
 
 def print_error(error: CdpError) -> None:
-    """Print *error*, or each of the faults it stands for, to stderr."""
+    """Print *error*, or each of the faults it stands for, to stderr; as JSON where lines are."""
+    from cdp_pipeline.observability.logs import log_format, logger
+
     for fault in getattr(error, "faults", [error]):
-        print(error_text(fault), file=sys.stderr)
+        if log_format() == "json":
+            details = {"where": fault.where, "hint": fault.hint}
+            given = {key: text for key, text in details.items() if text}
+            logger().error(fault.message, code=fault.code, **given)
+        else:
+            print(error_text(fault), file=sys.stderr)
 
 
 def error_text(error: CdpError) -> str:

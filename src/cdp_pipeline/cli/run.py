@@ -8,12 +8,14 @@ import os
 import signal
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cdp_pipeline.cli.arguments import PipelineFile
 from cdp_pipeline.cli.report import exit_at_once
+from cdp_pipeline.cli.settings import SettingsFile
 
 if TYPE_CHECKING:
     from cdp_pipeline.config import PipelineConfig
@@ -34,8 +36,14 @@ class LogFormat(StrEnum):
 def run(
     file: PipelineFile,
     log_format: Annotated[
-        LogFormat, typer.Option("--log-format", help="Log lines for people or for machines.")
-    ] = LogFormat.TEXT,
+        LogFormat | None,
+        typer.Option(
+            "--log-format",
+            help="Log lines for people or for machines; by default as `flowctl.yaml` says, "
+            "else text.",
+            show_default=False,
+        ),
+    ] = None,
     log_level: Annotated[
         str, typer.Option("--log-level", help="debug, info, warning or error.")
     ] = "info",
@@ -47,28 +55,62 @@ def run(
             show_default=False,
         ),
     ] = None,
+    settings: SettingsFile = None,
 ) -> None:
     """Run a pipeline, going on where the last run ended.
 
     SIGINT and SIGTERM drain: what was read is finished and made durable. A second one
-    stops hard; the next run then goes on from the last checkpoint.
+    stops hard; the next run then goes on from the last checkpoint. A bounded range that
+    was stopped before its end gives exit code 130 (SIGINT) or 143 (SIGTERM).
 
     Example: `flowctl run examples/pipelines/quickstart.yaml`
     """
     from cdp_pipeline.cli import summary
-    from cdp_pipeline.config import load_pipeline
-    from cdp_pipeline.errors import UsageError
-    from cdp_pipeline.observability.logs import LEVELS, configure_logs
+    from cdp_pipeline.cli.standard_output import reserved_stdout
 
-    if log_level not in LEVELS:
-        raise UsageError(f"expected one of {', '.join(LEVELS)} for --log-level, got `{log_level}`")
-    configure_logs(log_format.value, log_level)
-    config = load_pipeline(file, os.environ)
-    live = sys.stderr.isatty() and log_format is LogFormat.TEXT if progress is None else progress
-    result = asyncio.run(_Run(config, live=live).run())
-    summary.show(config.name, result, log_format.value)
-    if result.exit_code:
-        raise typer.Exit(result.exit_code)
+    live_by_default = _configure_logs(log_format, log_level, settings)
+    config = _loaded(file)
+    live = sys.stderr.isatty() and live_by_default if progress is None else progress
+    with reserved_stdout():
+        run = _Run(config, live=live)
+        result = asyncio.run(run.run())
+    code = run.exit_code(result)
+    summary.show(config.name, result, code)
+    if code:
+        raise typer.Exit(code)
+
+
+def _configure_logs(log_format: LogFormat | None, level: str, file: Path | None) -> bool:
+    """Set logs up as arguments and settings say; return whether a live display suits them."""
+    from cdp_pipeline.cli.settings import host_settings, unused
+    from cdp_pipeline.config import Secrets
+    from cdp_pipeline.errors import UsageError
+    from cdp_pipeline.observability.logs import LEVELS, configure_logs, logger, mask_logs
+
+    configure_logs(log_format.value if log_format else "text")
+    if level not in LEVELS:
+        raise UsageError(f"expected one of {', '.join(LEVELS)} for --log-level, got `{level}`")
+    mask_logs(Secrets().masked)
+    settings = host_settings(file)
+    chosen = log_format.value if log_format else settings.log_format
+    configure_logs("json" if chosen == "json" else "text", level)
+    for line in unused(settings):
+        logger().warning(line)
+    return chosen == "auto" or log_format is LogFormat.TEXT
+
+
+def _loaded(file: Path) -> PipelineConfig:
+    from cdp_pipeline.config import load_pipeline
+    from cdp_pipeline.errors import ConfigError
+    from cdp_pipeline.host.unfinished import with_component_faults
+    from cdp_pipeline.observability.logs import mask_logs
+
+    try:
+        config = load_pipeline(file, os.environ)
+    except ConfigError as error:
+        raise with_component_faults(error, file, os.environ) from error
+    mask_logs(config.secrets.masked)
+    return config
 
 
 class _Run:
@@ -78,7 +120,15 @@ class _Run:
         self._config = config
         self._live = live
         self._running: Running | None = None
-        self._signals = 0
+        self._signals: list[int] = []
+
+    def exit_code(self, result: RunResult) -> int:
+        """Return what the process is to end with: a range left unfinished is no success."""
+        through, last = result.statistics.checkpoint, result.stream.last
+        unfinished = last is not None and (through is None or through < last)
+        if result.ending == "stopped" and self._signals and unfinished:
+            return 128 + self._signals[0]
+        return result.exit_code
 
     async def run(self) -> RunResult:
         """Run until the pipeline ends or is stopped."""
@@ -89,7 +139,7 @@ class _Run:
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._on_signal, work)
+            loop.add_signal_handler(number, self._on_signal, number, work)
         display = asyncio.create_task(self._display())
         try:
             return await work
@@ -101,20 +151,23 @@ class _Run:
             await asyncio.gather(display, return_exceptions=True)
 
     def _on_started(self, running: Running) -> None:
+        from cdp_pipeline.cli.progress import log_start
         from cdp_pipeline.observability.logs import logger
 
         _collect_garbage_seldom()
         self._running = running
+        if not self._live:
+            log_start(self._config.name, running)
         for note in running.notes:
             logger(pipeline=self._config.name).warning(note)
         if self._signals:
             running.pipeline.stop()
 
-    def _on_signal(self, work: asyncio.Task[RunResult]) -> None:
+    def _on_signal(self, number: int, work: asyncio.Task[RunResult]) -> None:
         from cdp_pipeline.observability.logs import logger
 
-        self._signals += 1
-        if self._signals > 1 or self._running is None:
+        self._signals.append(number)
+        if len(self._signals) > 1 or self._running is None:
             work.cancel()
             # A plugin's thread that never returns would hold up a polite end for ever.
             asyncio.get_running_loop().call_later(_HARD_STOP_S, exit_at_once)

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from cdp_pipeline.host.running import RunResult
 
 
-def show(name: str, result: RunResult, log_format: str) -> None:
+def show(name: str, result: RunResult, exit_code: int) -> None:
     """Print the summary of a run to stderr; as one JSON line where log lines are JSON."""
+    from cdp_pipeline.observability.logs import log_format
+
     for fault in result.faults:
         print_error(fault)
-    if log_format == "json":
-        _log(name, result)
+    if log_format() == "json":
+        _log(name, result, exit_code)
         return
     for line in lines(name, result):
         print(line, file=sys.stderr)
@@ -41,6 +43,11 @@ def headline(name: str, result: RunResult) -> str:
             return f"{name}: failed, {durable}; the next run goes on from there"
 
 
+def counted(number: int, unit: str) -> str:
+    """Return *number* of *unit* as people say it: `1 ledger`, `2 ledgers`."""
+    return f"{number:,} {unit.removesuffix('s') if number == 1 else unit}"
+
+
 def lines(name: str, result: RunResult) -> list[str]:
     """Return the summary, a line each."""
     statistics = result.statistics
@@ -48,7 +55,7 @@ def lines(name: str, result: RunResult) -> list[str]:
     said = [headline(name, result)]
     if statistics.rows_read:
         said.append(
-            f"  {statistics.rows_read:,} {statistics.unit} "
+            f"  {counted(statistics.rows_read, statistics.unit)} "
             f"({statistics.size_bytes_read / 1e6:,.1f} MB) in {duration(elapsed)}: "
             f"{statistics.rows_read / elapsed:,.0f} {statistics.unit}/s, "
             f"{rows_written(statistics) / elapsed:,.0f} messages/s"
@@ -62,17 +69,21 @@ def lines(name: str, result: RunResult) -> list[str]:
     return said
 
 
-def _log(name: str, result: RunResult) -> None:
+def _log(name: str, result: RunResult, exit_code: int) -> None:
     from dataclasses import asdict
 
     from cdp_pipeline.observability.logs import logger
 
     numbers = asdict(result.statistics)
     numbers.pop("started_s")
-    logger(pipeline=name).info(
+    numbers["checkpoint"] = None if numbers["checkpoint"] == -1 else numbers["checkpoint"]
+    log = logger(pipeline=name)
+    faults = [{"code": fault.code, "message": fault.message} for fault in result.faults]
+    (log.error if faults else log.info)(
         "run ended",
         ending=result.ending,
         elapsed_s=round(result.statistics.elapsed_s, 3),
-        exit_code=result.exit_code,
+        exit_code=exit_code,
+        faults=faults,
         **numbers,
     )

@@ -15,7 +15,8 @@ from cdp_pipeline.engine.pipeline import ConsumerStep, ProcessorStep, Step
 from cdp_pipeline.engine.policy import ErrorPolicy, delay_s
 from cdp_pipeline.engine.stage import StageSpec
 from cdp_pipeline.errors import CdpError, ConfigError, PluginFault
-from cdp_pipeline.host.components import Component, Handle, require_kind
+from cdp_pipeline.host.components import Component, require_kind
+from cdp_pipeline.host.plugins import Handle
 from cdp_pipeline.observability.logs import logger
 from cdpplugin import ConfigInvalid, Consumer, Context, PluginError, PluginMetadata, Retry
 from cdpplugin.function import as_plugin_error
@@ -64,7 +65,7 @@ async def _configure(component: Component, handle: Handle) -> None:
     try:
         await handle.configure(component.config)
     except ConfigInvalid as error:
-        raise _refused(component, error) from error
+        raise refused(component, error) from error
     except Exception as error:
         raise fault(component, as_plugin_error(error), "configure") from error
 
@@ -106,7 +107,7 @@ async def start(
         try:
             return await handle.start(context)
         except ConfigInvalid as error:
-            raise _refused(component, error) from error
+            raise refused(component, error) from error
         except Exception as caught:
             attempt += 1
             failure = as_plugin_error(caught)
@@ -122,7 +123,8 @@ async def start(
         await asyncio.sleep(wait_s)
 
 
-def _refused(component: Component, error: ConfigInvalid) -> ConfigError:
+def refused(component: Component, error: ConfigInvalid) -> ConfigError:
+    """Return *error* as the user is told: which stage, and where it stands in the file."""
     return ConfigError(
         component.secrets.masked(f"`{component.name}`: {error}"),
         code=error.code,

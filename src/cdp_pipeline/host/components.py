@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,13 +16,8 @@ from cdp_pipeline.config.secrecy import Secrets
 from cdp_pipeline.config.stage import ComponentConfig, SourceConfig, StageConfig
 from cdp_pipeline.errors import CdpError, ConfigError
 from cdp_pipeline.host.catalog import Catalog
-from cdp_pipeline.runtimes import discovery, native
-from cdpplugin import Consumer, Plugin, PluginMetadata, Processor, Source
-
-Handle = Source | Processor | Consumer
-"""A plugin behind the asynchronous contract, whatever executes it."""
-
-Launch = Callable[[int], Awaitable[Handle]]
+from cdp_pipeline.host.plugins import Found, Launch, Plugins
+from cdpplugin import PluginMetadata
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +75,7 @@ class Resolver:
         self, pipeline: PipelineConfig, catalog: Catalog, environ: Mapping[str, str]
     ) -> None:
         self._pipeline = pipeline
-        self._catalog = catalog
+        self._plugins = Plugins(catalog, environ)
         self._environ = environ
 
     def source(self) -> Component:
@@ -122,9 +117,9 @@ class Resolver:
             secrets=secrets,
         )
 
-    def _find(self, stage: ComponentConfig) -> tuple[Launch, PluginMetadata | None]:
+    def _find(self, stage: ComponentConfig) -> Found:
         if not stage.plugin:
-            return self._installed(stage.type)
+            return self._plugins.installed(stage.type)
         plugin = self._pipeline.plugin(stage.plugin)
         if plugin is None:
             names = [known.name for known in self._pipeline.plugins]
@@ -136,34 +131,16 @@ class Resolver:
             )
         return self._listed(plugin)
 
-    def _listed(self, plugin: PluginConfig) -> tuple[Launch, PluginMetadata | None]:
-        if not plugin.path:
-            return self._installed(plugin.name)
-        path = plugin.path
-        where = self._where(self._plugin_path(plugin))
-        if plugin.type in ("grpc", "wasm"):
-            raise ConfigError(
-                _missing(path) or f"plugins of type `{plugin.type}` cannot be run by this version",
-                code="plugin.not_found" if _missing(path) else "runtime.unavailable",
-                where=where,
-                hint="check `path`; it resolves against the pipeline file's folder"
-                if _missing(path)
-                else "write it as a native plugin, or use a newer version",
-            )
-        file = path.partition(".py:")[0] + ".py" if ".py:" in path else path
-        if missing := _missing(file):
-            raise ConfigError(missing, code="plugin.not_found", where=where, hint="check `path`")
-        return _natively(lambda: discovery.load_file(path)), None
+    def _listed(self, plugin: PluginConfig) -> Found:
+        try:
+            return self._plugins.listed(plugin)
+        except CdpError as error:
+            error.where = error.where or self._where(self._plugin_path(plugin))
+            raise
 
     def _plugin_path(self, plugin: PluginConfig) -> KeyPath:
         names = [known.name for known in self._pipeline.plugins]
         return ("plugins", names.index(plugin.name), "path")
-
-    def _installed(self, type_name: str) -> tuple[Launch, PluginMetadata | None]:
-        if type_name not in self._catalog:
-            raise self._catalog.unknown(type_name)
-        launch = _natively(lambda: self._catalog.create(type_name))
-        return launch, self._catalog.metadata(type_name)
 
     def _config(
         self, stage: ComponentConfig, metadata: PluginMetadata | None
@@ -184,16 +161,3 @@ class Resolver:
 
     def _where(self, path: KeyPath) -> str:
         return self._pipeline.locations.where(path)
-
-
-def _missing(path: str) -> str:
-    return "" if Path(path).exists() else f"expected a plugin at `{path}`, found nothing"
-
-
-def _natively(create: Callable[[], Plugin]) -> Launch:
-    """Return how a plugin object made by *create* is executed in this process."""
-
-    async def launch(workers: int) -> Handle:
-        return native.handle(create(), workers=workers)
-
-    return launch

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from cdp_pipeline.config.faults import raise_faults
 from cdp_pipeline.config.paths import state_folder
 from cdp_pipeline.config.pipeline import PipelineConfig
+from cdp_pipeline.config.secrecy import Secrets
 from cdp_pipeline.engine.checkpoint import CheckpointStore
 from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.engine.pipeline import Outcome, Pipeline, PipelineSpec
@@ -22,7 +23,7 @@ from cdp_pipeline.host.components import Component
 from cdp_pipeline.host.lock import run_lock
 from cdp_pipeline.host.resumption import Resumption, decide
 from cdp_pipeline.host.validation import check
-from cdp_pipeline.observability.logs import logger
+from cdp_pipeline.observability.logs import logger, mask_logs
 from cdpplugin import Context, SourceDescription
 
 Ending = Literal["completed", "already_completed", "nothing_read", "stopped", "failed"]
@@ -92,6 +93,7 @@ async def run_pipeline(
         CdpError: The pipeline could not be started. What fails later is in the result.
     """
     components = checked(config, environ, catalog)
+    mask_logs(_secrets(config, components).masked)
     folder = state_folder(config.name, environ)
     with run_lock(folder, config.name):
         async with _started(config, components) as (stream, handles):
@@ -126,6 +128,12 @@ def checked(
     for note in report.notes:
         logger(pipeline=config.name).warning(note)
     return [report.source, *report.stages]
+
+
+def _secrets(config: PipelineConfig, components: Sequence[Component]) -> Secrets:
+    """Return what no line of a run may show, also one that a library writes."""
+    texts = (text for component in components for text in component.secrets.texts)
+    return config.secrets.including(texts)
 
 
 @asynccontextmanager

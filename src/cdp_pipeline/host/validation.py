@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -52,6 +53,7 @@ def check(
     if not report.faults:
         _check_types(report)
         _check_end(report)
+    _check_outputs(report)
     report.faults = [*in_file_order(f for f in report.faults if isinstance(f, ConfigError))] + [
         fault for fault in report.faults if not isinstance(fault, ConfigError)
     ]
@@ -109,3 +111,41 @@ def _check_end(report: Report) -> None:
         report.notes.append(
             f"nothing follows `{report.stages[-1].name}`: what it gives is thrown away"
         )
+
+
+def _check_outputs(report: Report) -> None:
+    """No two consumers of a type may write to one place: each would take the other's for its own.
+
+    Stages that name different `tables` may share a folder.
+    """
+    written: list[tuple[str, str, Component]] = []
+    for stage in report.stages:
+        place = stage.config.get("path")
+        if stage.metadata is None or stage.metadata.type != "consumer" or place in (None, "", "-"):
+            continue
+        resolved = _resolved(str(place))
+        for name, other_place, other in written:
+            if (name, other_place) == (stage.metadata.name, resolved) and _overlap(stage, other):
+                report.faults.append(_shared(stage, other, str(place)))
+                break
+        written.append((stage.metadata.name, resolved, stage))
+
+
+def _resolved(place: str) -> str:
+    return place.rstrip("/") if "://" in place else os.path.realpath(place)
+
+
+def _overlap(stage: Component, other: Component) -> bool:
+    tables, others = stage.config.get("tables"), other.config.get("tables")
+    if not isinstance(tables, list) or not isinstance(others, list) or not tables or not others:
+        return True
+    return not {*map(str, tables)}.isdisjoint(map(str, others))
+
+
+def _shared(stage: Component, other: Component, place: str) -> ConfigError:
+    return ConfigError(
+        stage.secrets.masked(f"`{other.name}` and `{stage.name}` both write to `{place}`"),
+        code="pipeline.output_shared",
+        where=stage.where,
+        hint="give each stage a `path` of its own",
+    )

@@ -1,41 +1,109 @@
 """Log lines: for people or for machines, always on stderr, always with the same field names.
 
 Fields: `event` (what happened), `level`, `timestamp`, and where they apply `pipeline`,
-`stage`, `plugin` (`name@version`), `position`, `code`, `hint`.
+`stage`, `plugin` (`name@version`), `position`, `code`, `hint`; `logger` for lines of libraries
+and connectors, which use Python's `logging`. Every field passes the mask before it is written.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import structlog
 
 LogFormat = Literal["text", "json"]
 LEVELS = ("debug", "info", "warning", "error")
+Mask = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+class _Stderr:
+    """Standard error as it is at each write: a live display puts itself in its place."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+@dataclass(slots=True)
+class _Settings:
+    """What holds for every line of this process."""
+
+    log_format: LogFormat = "text"
+    mask: Mask = dict
+
+
+class _Forwarding(logging.Handler):
+    """Hands the lines of Python's `logging` over, so that they look like all others."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            logger(logger=record.name).log(
+                record.levelno, record.getMessage(), exc_info=record.exc_info
+            )
+        except Exception:
+            self.handleError(record)
+
+
+_stderr: Any = _Stderr()
+_settings = _Settings()
+_forwarding = _Forwarding()
 
 
 def configure_logs(log_format: LogFormat = "text", level: str = "info") -> None:
-    """Send every log line of this process to stderr in *log_format*."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+    """Send every log line of this process, also those of `logging`, to stderr in *log_format*."""
+    _settings.log_format = log_format
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, renderer],
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _masked,
+            renderer,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=_stderr),
         cache_logger_on_first_use=False,
     )
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    if _forwarding not in root.handlers:
+        root.addHandler(_forwarding)
+
+
+def mask_logs(mask: Mask) -> None:
+    """Pass the fields of every line from now on through *mask*, which hides secrets."""
+    _settings.mask = mask
+
+
+def log_format() -> LogFormat:
+    """Return how log lines of this process are written."""
+    return _settings.log_format
 
 
 def logger(**fields: Any) -> Any:
     """Return a logger whose lines carry *fields*."""
     return structlog.get_logger(**fields)
+
+
+def _masked(
+    _logger: Any, _method: str, fields: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    return dict(_settings.mask({key: _plain(value) for key, value in fields.items()}))
+
+
+def _plain(value: Any) -> Any:
+    """Return *value*, objects as their text: a mask looks into plain data only."""
+    plain = (str, int, float, list, tuple, Mapping, type(None))
+    return value if isinstance(value, plain) else str(value)

@@ -11,7 +11,7 @@ _RETRIES = (
     (
         re.compile(r"no space left|file too large|disk quota|no disk space", re.IGNORECASE),
         "duckdb.disk_full",
-        "free space on the disk: the pipeline goes on by itself",
+        "free space on the disk; a run that has ended is run again, and goes on where it was",
     ),
     (
         re.compile(
@@ -19,7 +19,7 @@ _RETRIES = (
             re.IGNORECASE,
         ),
         "duckdb.conflict",
-        "another stage of this process wrote the same rows; the pipeline goes on by itself",
+        "let no other stage of this process write the same tables",
     ),
 )
 _FATALS = (

@@ -227,6 +227,6 @@ def open_files(path: str, options: StoreOptions) -> FileStore:
     except LakeError as error:
         raise ConfigInvalid(f"`path`: {error.message}", hint=error.hint) from error
     raise ConfigInvalid(
-        f"`path`: expected a folder, `s3://`, `gs://` or `az://`, got `{path}`",
+        f"`path`: expected a folder, `s3://`, `gs://` or `az://`, got `{address.text}`",
         hint="a web server cannot be written to",
     )

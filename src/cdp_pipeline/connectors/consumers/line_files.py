@@ -4,8 +4,8 @@
 2. The position is stored with the length of every file, after the files are synced.
 3. On start every file is cut back to its stored length, and rows at or before the stored
    position are left out.
-4. A file is listed in the marker before it is made; a file that is there and not listed is
-   somebody else's, and refused.
+4. A file is listed in the marker before it is made; a file that is there and not listed, or
+   listed by another stage's marker too, is somebody else's, and refused.
 5. An error leaves files and rows as they were before the delivery, which may come again.
 """
 
@@ -19,8 +19,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cdp_pipeline.connectors.consumers.file_store import make_folder, sync_folder, write_file
+from cdp_pipeline.connectors.consumers.file_store import (
+    LocalFiles,
+    make_folder,
+    sync_folder,
+    write_file,
+)
 from cdp_pipeline.connectors.consumers.json_lines import Content, json_lines
+from cdp_pipeline.connectors.consumers.other_writers import other_owner
 from cdp_pipeline.connectors.consumers.position_marker import Marker, marker_key, read_marker
 from cdp_pipeline.connectors.consumers.storage_errors import storage_errors
 from cdp_pipeline.connectors.tables import TableNames, split_by_type
@@ -31,7 +37,7 @@ class FileTaken(Fatal):
     """A file of that name is there, and this stage did not write it."""
 
     code = "jsonl.file_taken"
-    hint = "choose another `path`, or move that file away"
+    hint = "give each stage a `path` of its own, or move that file away"
 
 
 class FileShortened(Fatal):
@@ -109,6 +115,7 @@ class LineFiles:
         """Cut the files back to what is durable.
 
         Raises:
+            FileTaken: Another stage writes to one of the files; nothing was touched.
             FileShortened: Durable lines are gone.
             MarkerInvalid, StorageDenied, StorageInvalid: The place cannot be used.
         """
@@ -117,7 +124,11 @@ class LineFiles:
             if marker is None:
                 make_folder(self._marker_path.parent)
                 self._save(self._marker)
+                if self._single:
+                    self._open(_numbered(self._single, 1) if self._max_bytes else self._single)
                 return
+            for name, _ in marker.files:
+                self._check_owner(name)
             self._lengths = dict(marker.files)
             for name, length in self._lengths.items():
                 self._cut_back(name, length)
@@ -222,13 +233,29 @@ class LineFiles:
     def _open(self, name: str) -> None:
         path = self._root / name
         if name not in self._lengths:
-            if path.exists() and path.stat().st_size:
-                raise FileTaken(f"`{path}`: expected no such file, got one of another writer")
-            self._save(replace(self._marker, files=(*self._marker.files, (name, 0))))
-            self._lengths[name] = 0
+            self._claim(name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         self._files[name] = os.open(path, flags, 0o644)
         sync_folder(path.parent)
+
+    def _claim(self, name: str) -> None:
+        """List a new file as ours, unless it is somebody else's."""
+        path = self._root / name
+        if path.exists() and path.stat().st_size:
+            raise FileTaken(f"`{path}`: expected no such file, got one of another writer")
+        before = self._marker
+        self._save(replace(before, files=(*before.files, (name, 0))))
+        try:
+            # Looked at after it was listed: of two that claim at once, one sees the other.
+            self._check_owner(name)
+        except FileTaken:
+            self._save(before)
+            raise
+        self._lengths[name] = 0
+
+    def _check_owner(self, name: str) -> None:
+        if owner := other_owner(LocalFiles(self._root), self._context, name):
+            raise FileTaken(f"`{self._root / name}`: expected one writer, {owner} writes it too")
 
     def _settle(self) -> int | None:
         """Sync the files, then store their lengths with the position."""

@@ -7,7 +7,9 @@
 4. The marker is written after all files up to it, and before the position is reported. It
    stands for tables without rows, too.
 5. A table is listed in the marker before its first file.
-6. An error leaves things as they were before the delivery, which then may come again.
+6. No position of a table is kept twice: where another writer's file of the table holds it,
+   it is refused. Disjoint ranges of several pipelines may share a folder.
+7. An error leaves things as they were before the delivery, which then may come again.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cdp_pipeline.connectors.consumers.file_store import FileStore, put_bytes
-from cdp_pipeline.connectors.consumers.parquet_files import file_ends, file_name
+from cdp_pipeline.connectors.consumers.other_writers import other_marker_keys
+from cdp_pipeline.connectors.consumers.parquet_files import TableFiles, file_name
 from cdp_pipeline.connectors.consumers.partition import Partitioning
 from cdp_pipeline.connectors.consumers.pending_rows import Chunk, PendingRows, Piece
 from cdp_pipeline.connectors.consumers.position_marker import (
@@ -53,10 +56,11 @@ class LayoutChanged(Fatal):
 class _Table:
     """A message type's folder: what is durable and what waits, by partition folder."""
 
-    def __init__(self, type: str, folder: str, ends: dict[str, int]) -> None:  # noqa: A002
+    def __init__(self, type: str, folder: str, files: TableFiles) -> None:  # noqa: A002
         self.type = type
         self.folder = folder
-        self.ends = ends
+        self.files = files
+        self.ends = files.ends()
         self.pending: dict[str, PendingRows] = {}
 
     def rows_of(self, partition: str) -> PendingRows:
@@ -130,6 +134,7 @@ class ParquetTables:
 
         Raises:
             LayoutChanged: Files of another partitioning reach beyond the marker.
+            RangeTaken: Rows of this writer stand in another one's files, too.
             MarkerInvalid, StorageDenied, StorageInvalid: The place cannot be used.
         """
         key = marker_key(self._context)
@@ -140,6 +145,7 @@ class ParquetTables:
         marker = read_marker(content, self._context, f"{self._files.address}/{key}")
         for type in marker.tables:  # noqa: A001
             self._files.sweep(self._names.of(type), self._token)
+            self._table(type).files.check_own(self._files.address)
         if marker.layout != self._partitioning.layout:
             self._check_settled(marker)
             marker = replace(marker, layout=self._partitioning.layout)
@@ -148,8 +154,7 @@ class ParquetTables:
 
     def _check_settled(self, marker: Marker) -> None:
         for type in marker.tables:  # noqa: A001
-            ends = file_ends(self._files, self._names.of(type), self._token)
-            if max(ends.values(), default=-1) > marker.completed_through:
+            if max(self._table(type).ends.values(), default=-1) > marker.completed_through:
                 raise LayoutChanged(
                     f"`partition_by` of `{self._files.address}`: expected `{marker.layout}` as "
                     f"before, got `{self._partitioning.layout}`, and files reach beyond "
@@ -162,6 +167,7 @@ class ParquetTables:
         Raises:
             StorageFull, StorageUnreachable: Try again with the same delivery.
             SchemaChanged, ValueInvalid: The rows cannot be kept; nothing of them was taken.
+            RangeTaken: Another writer keeps rows of the same table and positions.
         """
         with self._lock:
             self._delivery += 1
@@ -210,6 +216,8 @@ class ParquetTables:
             floor = max(self._floor, table.ends.get(partition, -1))
             chunk = whole.between(floor + 1, whole.positions[-1])
             if chunk is not None:
+                first, last = chunk.positions[0], chunk.positions[-1]
+                table.files.check_free(first, last, self._files.address)
                 pending = table.rows_of(partition)
                 pending.check(chunk.rows.schema, chunk.positions[0])
                 chunks.append((pending, chunk))
@@ -218,8 +226,17 @@ class ParquetTables:
     def _table(self, type: str) -> _Table:  # noqa: A002
         if type not in self._tables:
             folder = self._names.of(type)
-            self._tables[type] = _Table(type, folder, file_ends(self._files, folder, self._token))
+            self._tables[type] = _Table(type, folder, self._found(folder))
         return self._tables[type]
+
+    def _found(self, folder: str) -> TableFiles:
+        return TableFiles(self._files, folder, self._token)
+
+    def _check_free(self, table: _Table, piece: Piece) -> None:
+        """Look again before a file is published: another pipeline may run at the same time."""
+        if other_marker_keys(self._files, self._context):
+            found = self._found(table.folder)
+            found.check_free(piece.first, piece.last, self._files.address)
 
     def _rotate(self) -> None:
         for table in self._tables.values():
@@ -237,6 +254,7 @@ class ParquetTables:
         if table.type not in self._marker.tables:
             self._save(self._marker.with_table(table.type))
         for piece in rows.pieces(cut):
+            self._check_free(table, piece)
             name = file_name(piece.first, piece.last, self._token)
             self._files.publish(table.key(partition, name), self._writer(piece))
             rows.drop_through(piece.last, self._clock())

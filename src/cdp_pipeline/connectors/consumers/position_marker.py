@@ -9,6 +9,9 @@ from typing import Any
 from cdp_pipeline.connectors.tables import safe_name
 from cdpplugin import Context, Fatal, PluginError, decode_json, encode_json
 
+FOLDER = "_cdp"
+"""Folder below a consumer's root in which the markers of all its writers lie."""
+
 _FORMAT = 1
 
 
@@ -56,7 +59,7 @@ class Marker:
 
 def marker_key(context: Context) -> str:
     """Return the key of the marker below the consumer's root."""
-    return f"_cdp/{safe_name(context.pipeline)}.{safe_name(context.stage)}.json"
+    return f"{FOLDER}/{safe_name(context.pipeline)}.{safe_name(context.stage)}.json"
 
 
 def writer_token(context: Context) -> str:
@@ -71,16 +74,23 @@ def read_marker(content: bytes, context: Context, place: str) -> Marker:
     Raises:
         MarkerInvalid: It holds none, or that of another pipeline or stage.
     """
-    try:
-        marker = _decoded(decode_json(content))
-    except (PluginError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise MarkerInvalid(f"`{place}`: expected a position marker, got something else") from error
+    marker = decode_marker(content)
+    if marker is None:
+        raise MarkerInvalid(f"`{place}`: expected a position marker, got something else")
     if (marker.pipeline, marker.stage) != (context.pipeline, context.stage):
         raise MarkerInvalid(
             f"`{place}`: expected the marker of stage `{context.stage}` of `{context.pipeline}`, "
             f"got that of `{marker.stage}` of `{marker.pipeline}`"
         )
     return marker
+
+
+def decode_marker(content: bytes) -> Marker | None:
+    """Return the marker that *content* holds, whoever's it is; None where it holds none."""
+    try:
+        return _decoded(decode_json(content))
+    except (PluginError, KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _decoded(values: dict[str, Any]) -> Marker:

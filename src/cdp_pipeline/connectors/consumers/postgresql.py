@@ -67,7 +67,7 @@ class PostgresqlSettings(SqlSettings):
         """Return libpq's parameters.
 
         Raises:
-            ConfigInvalid: The DSN is none; its text is not repeated, since it may hold a password.
+            ConfigInvalid: The DSN is none, or its port is no number; its text is not repeated, since it may hold a password.
         """
         import psycopg
         from psycopg.conninfo import conninfo_to_dict
@@ -81,6 +81,7 @@ class PostgresqlSettings(SqlSettings):
                     "`host=... dbname=...`, got something else",
                     hint="percent-encode special characters of a password in a URL",
                 ) from None
+            _check_ports(str(found.get("port") or ""))
             return {name: str(value) for name, value in found.items() if value is not None}
         password = self.password.get_secret_value() if self.password else None
         parts = {
@@ -97,6 +98,17 @@ class PostgresqlSettings(SqlSettings):
         """Return every form in which the password might stand in a text."""
         password = self.connection().get("password", "")
         return [each for each in {password, quote(password), quote(password, safe="")} if each]
+
+
+def _check_ports(ports: str) -> None:
+    """Check a DSN's port, or its list of ports with one for each host (libpq)."""
+    for port in ports.split(","):
+        if port and not (port.isdecimal() and 1 <= int(port) <= 65535):
+            # What stands there may be a piece of a password: it is not repeated.
+            raise ConfigInvalid(
+                "`dsn`: expected a port from 1 to 65535, got something else",
+                hint="percent-encode special characters of a password in a URL",
+            )
 
 
 class SaveToPostgresql(SqlConsumer):

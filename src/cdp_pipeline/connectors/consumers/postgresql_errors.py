@@ -16,8 +16,12 @@ from cdpplugin import Fatal, PluginError, Retry
 CONNECTION_LOST = "postgresql.connection_lost"
 DATA_REFUSED = "postgresql.data_refused"
 
-_LOST = (CONNECTION_LOST, "the pipeline goes on by itself when the server answers")
-_BUSY = ("postgresql.conflict", "another session wrote the same rows; it is tried again")
+_LOST = (
+    CONNECTION_LOST,
+    "see that the server runs and can be reached; a run that has ended is run again, and goes "
+    "on where it was",
+)
+_BUSY = ("postgresql.conflict", "let no other session write the same tables at the same time")
 _FULL = ("postgresql.resources", "free disk space, memory or connections on the server")
 _LOGIN = ("postgresql.authentication", "correct `user` and `password`, or the server's pg_hba.conf")
 _UNKNOWN = ("postgresql.unknown_database", "create the database, or correct `database`")
@@ -26,6 +30,7 @@ _DENIED = (
     "grant the role CREATE and TEMPORARY on the database, CREATE and USAGE on the schema, and "
     "SELECT, INSERT, UPDATE on the tables",
 )
+_SETTING = ("postgresql.connection_invalid", "correct `dsn`, or libpq's environment variables")
 _TLS = ("postgresql.tls", "correct `sslmode`, or the server's certificate")
 _DATA = (DATA_REFUSED, "correct the column's type, its constraint, or the stage before")
 _REFUSED = ("postgresql.refused", "")
@@ -56,6 +61,10 @@ _REFUSALS = (
     ("no pg_hba.conf entry", _LOGIN),
     ("is not permitted to log in", _LOGIN),
     ("permission denied for database", _DENIED),
+    ("invalid port number", _SETTING),
+    ("invalid integer value", _SETTING),
+    ("invalid sslmode value", _SETTING),
+    ("invalid connection option", _SETTING),
     ("does not support ssl", _TLS),
     ("certificate", _TLS),
 )

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cdp_pipeline.connectors.stellar.lake.address import without_secrets
 from cdpplugin import Fatal, PluginError, Retry
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -26,14 +27,17 @@ class StorageFull(Retry):
     """No space, or no quota, is left."""
 
     code = "storage.full"
-    hint = "free space there; the pipeline goes on by itself"
+    hint = "free space there; a run that has ended is run again, and goes on where it was"
 
 
 class StorageUnreachable(Retry):
     """The store did not answer, or answered that it is busy."""
 
     code = "storage.unreachable"
-    hint = "check the address and the network; the pipeline goes on by itself"
+    hint = (
+        "check the address and the network; a run that has ended is run again, and goes on "
+        "where it was"
+    )
 
 
 class StorageDenied(Fatal):
@@ -98,5 +102,5 @@ def _store_error(error: Exception, place: str) -> PluginError | None:
 
 
 def _first_line(error: Exception) -> str:
-    """What the store said, without the page of HTML or debug text behind it."""
-    return str(error).strip().split("\n", 1)[0].partition(": <")[0]
+    """What the store said, without the page of HTML or debug text behind it, or secrets."""
+    return without_secrets(str(error).strip().split("\n", 1)[0].partition(": <")[0])

@@ -1,7 +1,8 @@
 """Let through the ledgers of a stream that were asked for, and only if they fit together.
 
 Every ledger of the stream is checked, also those that are skipped: sequence plus one, the
-hash of the one before, and the header's own hash. A resumed stream must go on where the last
+hash of the one before, the header's own hash, and what the header says of its transactions
+and results. A resumed stream must go on where the last
 one stopped, with the very ledger that was last.
 
 Errors
@@ -20,7 +21,7 @@ from .ledger_frames import LedgerFrames, LedgerStreamInvalid
 
 if TYPE_CHECKING:
     from ..stellar.lake.chain import LedgerChain
-    from ..stellar.lake.ledger import RawLedger
+    from ..stellar.lake.ledger import LedgerHeader, RawLedger
 
 
 class LedgerStreamGap(Fatal):
@@ -41,6 +42,7 @@ class LedgerGate:
     Attributes:
         closed: Whether the last ledger asked for has come.
         verify: Whether hashes and the chain are checked; sequences must grow in any case.
+        verify_contents: Whether transactions and results are checked against the header, too.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class LedgerGate:
     ) -> None:
         self.closed = False
         self.verify = True
+        self.verify_contents = True
         self._frames = frames
         self._first = max(start or 0, after.position + 1 if after else 0) or None
         self._end = end
@@ -64,6 +67,7 @@ class LedgerGate:
 
         Raises:
             LedgerStreamGap, LedgerStreamInvalid, BrokenChain, HashMismatch: See there.
+            UnknownLedgerVersion: It is of a newer protocol than can be walked through.
         """
         offset = self._frames.offset
         xdr = self._frames.take(eager=eager)
@@ -116,6 +120,8 @@ class LedgerGate:
             ) from error
         if self.verify:
             verify_header_hash(xdr, header)
+        if self.verify and self.verify_contents:
+            _verify_contents(xdr, header, offset)
         return RawLedger(
             sequence=header.sequence,
             closed_at_s=header.closed_at_s,
@@ -157,3 +163,20 @@ class LedgerGate:
     def _known_hash(self, sequence: int) -> bytes | None:
         """Return the hash that a resumed stream must have for *sequence*, if it is known."""
         return self._known[1] if self._known and self._known[0] == sequence else None
+
+
+def _verify_contents(xdr: bytes, header: LedgerHeader, offset: int) -> None:
+    from ..stellar.lake.contents import hashed_parts, verify_contents
+    from ..stellar.lake.errors import UnknownLedgerVersion
+    from ..stellar.xdr import XdrError
+
+    try:
+        parts = hashed_parts(xdr)
+    except XdrError as error:
+        text = f"ledger {header.sequence} at offset {offset}: {error.message}"
+        if error.code == "xdr.unknown_arm":
+            raise UnknownLedgerVersion(text) from error
+        raise LedgerStreamInvalid(
+            text, hint="the bytes are damaged: write the stream again from that ledger on"
+        ) from error
+    verify_contents(xdr, header, parts)

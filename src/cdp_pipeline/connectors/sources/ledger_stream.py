@@ -73,6 +73,11 @@ class LedgerStreamSettings(Settings):
         default=True,
         description="Check each header's hash, and that each ledger follows the one before.",
     )
+    verify_contents: bool = Field(
+        default=True,
+        description="Also check transaction set and results against the header; needs a protocol "
+        "this version knows.",
+    )
     batch_ledgers: int = Field(
         default=100, ge=1, description="Ledgers passed on at once, at the most."
     )
@@ -166,7 +171,7 @@ class LedgerStream(Base):
         stream = ByteStream(settings.path)
         frames = LedgerFrames(settings.framing, max_ledger_bytes=settings.max_ledger)
         gate = LedgerGate(frames, start=settings.start, end=settings.end, after=after)
-        gate.verify = settings.verify
+        gate.verify, gate.verify_contents = settings.verify, settings.verify_contents
         try:
             while not gate.closed:
                 chunk = await self._chunk(stream)

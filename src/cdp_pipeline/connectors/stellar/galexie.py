@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cdp_pipeline.connectors.stellar.networks import Network
 
 LEDGER = "LedgerCloseMeta"
+_MAX_SEQUENCE = 2**32 - 1
 
 
 def _digits_are_a_sequence(value: object) -> object:
@@ -100,6 +102,11 @@ class GalexieSettings(Settings):
 
     @model_validator(mode="after")
     def _ordered(self) -> GalexieSettings:
+        for name, value in (("start", self.start), ("end", self.end)):
+            if isinstance(value, int) and not 1 <= value <= _MAX_SEQUENCE:
+                raise ValueError(
+                    f"`{name}`: expected a ledger from 1 to {_MAX_SEQUENCE}, got {value}"
+                )
         if isinstance(self.start, int) and isinstance(self.end, int) and self.end < self.start:
             raise ValueError(f"`end` {self.end} comes before `start` {self.start}")
         return self
@@ -153,6 +160,8 @@ class Galexie(Base):
         self._network = self._known_network()
         self._first = await self._resolve_start(settings.start)
         self._last = await self._resolve_end(settings.end)
+        if self._last is not None and self._last < self._first:
+            raise self._empty(settings)
 
     def _known_network(self) -> Network:
         network = self._lake.network
@@ -171,7 +180,14 @@ class Galexie(Base):
             return self._found(await lake.oldest_ledger(self._lake))
         if isinstance(start, int):
             return max(2, start)
-        return await lake.first_ledger_at_or_after(self._lake, lake.parse_moment(start))
+        moment = lake.parse_moment(start)
+        if moment > datetime.now(UTC):
+            raise ConfigInvalid(
+                f"`start`: a time that has come expected, got `{start}`",
+                code="galexie.range_empty",
+                hint="leave `start` out and follow the tip, or give an earlier time",
+            )
+        return await lake.first_ledger_at_or_after(self._lake, moment)
 
     async def _resolve_end(self, end: int | str | None) -> int | None:
         from cdp_pipeline.connectors.stellar import lake
@@ -182,6 +198,14 @@ class Galexie(Base):
             return self._found(await lake.newest_ledger(self._lake, near=self._first))
         moment = lake.parse_moment(end)
         return await lake.last_ledger_at_or_before(self._lake, moment, near=self._first)
+
+    def _empty(self, settings: GalexieSettings) -> ConfigInvalid:
+        return ConfigInvalid(
+            f"a range with a ledger in it expected, got `start` `{settings.start}`, which is "
+            f"ledger {self._first}, and `end` `{settings.end}`, which is ledger {self._last}",
+            code="galexie.range_empty",
+            hint=f"see what is there with `flowctl lake inspect {self._lake.address}`",
+        )
 
     def _found(self, ledger: int | None) -> int:
         """Return *ledger*, an end of the lake.

@@ -29,14 +29,29 @@ class Duplex:
         data = request.SerializeToString()
         async with self._sending:
             try:
-                await self._call.write(data)
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await self._write(data)
+            except (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
                 return False
             except asyncio.CancelledError:
                 if self._was_cancelled_elsewhere():
                     return False
+                self._call.cancel()
                 raise
         return True
+
+    async def _write(self, data: bytes) -> None:
+        """Send *data* below the library's own `write`.
+
+        That one, when it fails because the plugin has just ended the call, puts an internal
+        error in the place of the status that the plugin gave, and loses the messages that
+        were not read yet (github.com/grpc/grpc/issues/36066).
+        """
+        below = getattr(self._call, "_cython_call", None)
+        if below is None:
+            await self._call.write(data)
+            return
+        await self._call.wait_for_connection()
+        await below.send_serialized_message(data)
 
     async def receive(self) -> bytes | None:
         """Return the next message; None where the plugin has ended the call well.

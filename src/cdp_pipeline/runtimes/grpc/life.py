@@ -146,6 +146,10 @@ class Life:
             if begun and connection.is_alive:
                 answer = await self.call(connection, client.STOP, request, STOP_S)
                 return answer.exported_state
+        except (faults.PluginCrashed, faults.PluginUnavailable) as error:
+            if export_state:
+                raise
+            self._log.warning("the plugin ended before it was told to", error=str(error))
         finally:
             self._context = None
             await connection.close()

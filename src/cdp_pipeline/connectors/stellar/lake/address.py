@@ -13,6 +13,7 @@ has none, requests go out unsigned, which is how public lakes are read.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -43,6 +44,8 @@ _SCHEMES = {
     "http": "http",
     "https": "http",
 }
+_URL_SECRETS = re.compile(r"(?<=://)[^/\s`'\"]*@")
+_URL_QUERY = re.compile(r"(://[^\s`'\"?]*)\?[^\s`'\")]*")
 _CREDENTIAL_VARIABLES = {
     "s3": (
         "AWS_ACCESS_KEY_ID",
@@ -119,7 +122,14 @@ def parse_address(text: str) -> Address:
     """
     if "://" not in text:
         return _local_address(Path(text).expanduser())
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        # Its text repeats the host's part of the address, in which a password may stand.
+        raise LakeAddressInvalid(
+            "the address is no URL: its host cannot be read",
+            hint="percent-encode special characters of a user or password, e.g. `[` as `%5B`",
+        ) from None
     kind = _SCHEMES.get(parts.scheme.lower())
     if kind is None:
         raise LakeAddressInvalid(
@@ -136,6 +146,14 @@ def parse_address(text: str) -> Address:
         )
     host = parts.netloc.rpartition("@")[2]
     return Address(kind, f"{parts.scheme}://{host}{parts.path}".rstrip("/"), parts)
+
+
+def without_secrets(text: str) -> str:
+    """Return *text* with user, password and query taken out of every URL in it.
+
+    The libraries behind a store repeat in their errors the address they were given.
+    """
+    return _URL_QUERY.sub(r"\1", _URL_SECRETS.sub("", text))
 
 
 def _local_address(path: Path) -> Address:
@@ -156,9 +174,13 @@ def open_object_store(address: Address, options: StoreOptions) -> ObjectStore:
         raise
     except Exception as error:
         raise LakeAddressInvalid(
-            f"lake `{address.text}` cannot be opened: {str(error).splitlines()[0]}",
+            f"lake `{address.text}` cannot be opened: {_first_line(error)}",
             hint="check the address and the store's options",
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return without_secrets((str(error).splitlines() or [type(error).__name__])[0])
 
 
 def is_anonymous(address: Address, options: StoreOptions) -> bool:

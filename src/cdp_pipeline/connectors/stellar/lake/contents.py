@@ -29,6 +29,7 @@ _LEDGER = "LedgerCloseMeta"
 _SET = "TransactionSet"
 _GENERALIZED_SET = "GeneralizedTransactionSet"
 _RESULT = "TransactionResultPair"
+_HASHED = (_SET, _GENERALIZED_SET, _RESULT)
 _HASH_BYTES = 32
 
 
@@ -56,12 +57,23 @@ def split_batch(xdr: bytes) -> list[LedgerPart]:
     from cdp_pipeline.connectors.stellar.xdr import scan
 
     parts: list[LedgerPart] = []
-    for span in scan(xdr, "LedgerCloseMetaBatch", (_LEDGER, _SET, _GENERALIZED_SET, _RESULT)):
+    for span in scan(xdr, "LedgerCloseMetaBatch", (_LEDGER, *_HASHED)):
         if span.type_name == _LEDGER:
             parts.append(LedgerPart(span.start, span.end, []))
         else:
             parts[-1].hashed.append(span)
     return parts
+
+
+def hashed_parts(xdr: bytes) -> list[Span]:
+    """Walk through one LedgerCloseMeta and return its transaction set and its results.
+
+    Raises:
+        cdp_pipeline.connectors.stellar.xdr.XdrError: The bytes are not exactly one ledger.
+    """
+    from cdp_pipeline.connectors.stellar.xdr import scan
+
+    return scan(xdr, _LEDGER, _HASHED)
 
 
 def verify_contents(xdr: bytes, header: LedgerHeader, hashed: Sequence[Span]) -> None:
@@ -70,7 +82,8 @@ def verify_contents(xdr: bytes, header: LedgerHeader, hashed: Sequence[Span]) ->
     Args:
         xdr: The bytes that the spans point into.
         header: The ledger's header.
-        hashed: Its transaction set and results, as `split_batch` finds them.
+        hashed: Its transaction set and results, as `split_batch` or `hashed_parts` finds
+            them.
 
     Raises:
         HashMismatch: Transactions or results are not those that the header names.

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from cdpplugin import ConfigInvalid
+
 from .catalog import Lake
 from .errors import LakeCannotList
 from .layout import FIRST_LEDGER
@@ -53,10 +55,12 @@ async def find_gaps(
         on_progress: Called with the last ledger looked at, now and then.
 
     Raises:
+        ConfigInvalid: *end* is before *start*.
         LakeCannotList: *start* or *end* is None, or they are too far apart, where a store
             cannot list.
         LakeError: The store did not answer.
     """
+    given = start, end
     if not lake.store.can_list:
         if start is None or end is None:
             raise _too_wide(lake)
@@ -65,6 +69,11 @@ async def find_gaps(
         files = LedgerFiles(lake)
         start, end = await _bounds(files, start, end)
         spans = _listed_spans(files, start, end)
+    if end < start and given != (None, None):
+        raise ConfigInvalid(
+            f"a range that ends at or after its first ledger {start} expected, got {end}",
+            hint="swap `start` and `end`, or see the lake's ledgers with `flowctl lake inspect`",
+        )
     return await _between(spans, max(start, FIRST_LEDGER), end, on_progress)
 
 

@@ -3,7 +3,8 @@
 Files are fetched, decompressed and hashed ahead of whoever reads, several at
 once, within bounds on files and bytes. A bounded range ends with its last
 ledger, and a missing file in it is an error. Without an end the reader follows
-the tip: a file that is not there yet is waited for.
+the tip: a file that is not there yet is waited for, and one that is there in
+part, because its writer does not put it in place at once, is read again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from cdpplugin import ConfigInvalid
 from .batch_file import decode_file
 from .catalog import Lake
 from .chain import LedgerChain
-from .errors import LedgerGap
+from .errors import CorruptFile, LedgerGap
 from .layout import FIRST_LEDGER
 from .ledger import RawLedger
 from .listing import LedgerFiles
@@ -27,6 +28,8 @@ from .prefetch import Prefetch, PrefetchLimits
 
 _MANY_LEDGERS_PER_FILE = 64
 _DECODE_THREADS = 4
+_TIP_READS = 6
+"""Times that the newest file is read before it counts as damaged, a poll interval apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +124,7 @@ class _FileReader:
         last = None if end is None else end // self._per_file
         await self._prefetch.start(number, last)
         while last is None or number <= last:
-            ledgers = await self._prefetch.read()
+            ledgers = await self._next(bounded=last is not None)
             if ledgers is None and last is not None:
                 raise self._gap(number, start)
             if ledgers is None:
@@ -131,6 +134,15 @@ class _FileReader:
                 await self._prefetch.start(number + 1, None, window=1)
             yield ledgers
             number += 1
+
+    async def _next(self, *, bounded: bool) -> list[RawLedger] | None:
+        """Return the next file's ledgers; None where it is not there, or only in part so far."""
+        try:
+            return await self._prefetch.read()
+        except CorruptFile:
+            if bounded:
+                raise
+            return None
 
     async def aclose(self) -> None:
         await self._prefetch.aclose()
@@ -153,13 +165,30 @@ class _FileReader:
         """Look for a file until it is there; a file that was passed over is a gap."""
         looks = 0
         while True:
-            ledgers = await self._load(number)
+            ledgers = await self._load_at_tip(number)
             if ledgers is not None:
                 return ledgers
             # A listing costs more than a look, so it comes after 1, 2, 4, 8 ... looks.
             if looks & (looks - 1) == 0 and await self._passed_over(number):
                 raise self._gap(number, start)
             looks += 1
+            await asyncio.sleep(self._options.poll_interval_s)
+
+    async def _load_at_tip(self, number: int) -> list[RawLedger] | None:
+        """Load a file that may be being written; where a later one is there, the next read counts.
+
+        Raises:
+            CorruptFile: It stays as it is.
+        """
+        reads, settled = 0, False
+        while True:
+            try:
+                return await self._load(number)
+            except CorruptFile:
+                reads += 1
+                if settled or reads == _TIP_READS:
+                    raise
+            settled = await self._lake.find((number + 1) * self._per_file) is not None
             await asyncio.sleep(self._options.poll_interval_s)
 
     async def _passed_over(self, number: int) -> bool:

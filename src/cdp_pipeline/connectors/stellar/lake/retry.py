@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from .errors import LakeUnreachable
 
+# The host installs the handler, which shows the fields given as `extra`.
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -53,5 +54,13 @@ async def with_retries(policy: RetryPolicy, request: Callable[[], Awaitable[T]])
             if attempt > policy.limit:
                 raise
             wait_s = policy.wait_s(attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-            _log.warning("retry %d of %d in %.1f s: %s", attempt, policy.limit, wait_s, error)
+            _log.warning(
+                "store asked again",
+                extra={
+                    "retry": attempt,
+                    "retries": policy.limit,
+                    "wait_s": round(wait_s, 1),
+                    "error": error.message,
+                },
+            )
             await asyncio.sleep(wait_s)

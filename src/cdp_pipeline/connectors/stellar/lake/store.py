@@ -17,7 +17,7 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 
-from .address import Address, ObjectStore, StoreOptions, open_object_store, parse_address
+from .address import Address, ObjectStore, StoreOptions, open_object_store, parse_address, without_secrets
 from .errors import (
     LakeAddressInvalid,
     LakeCannotList,
@@ -260,6 +260,6 @@ def _permission_hint(address: Address, listing: bool) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """What the store said, without the page of HTML or debug text behind it."""
+    """What the store said, without the page of HTML or debug text behind it, or secrets."""
     line = str(error).strip().split("\n", 1)[0]
-    return line.partition(": <")[0]
+    return without_secrets(line.partition(": <")[0])

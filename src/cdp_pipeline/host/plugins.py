@@ -1,0 +1,189 @@
+"""Find a plugin that a pipeline lists, and say how it is launched: which runtime, which bytes.
+
+Which runtime: the pipeline's `type`, else the manifest, else what stands at `path` (a Python
+file, an entry point `module:attribute`, an address).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+from cdp_pipeline.artifacts.manifest import Manifest, load_manifest
+from cdp_pipeline.config.paths import cache_folder
+from cdp_pipeline.config.pipeline import PluginConfig
+from cdp_pipeline.errors import ArtifactError, ConfigError
+from cdp_pipeline.host.catalog import Catalog
+from cdp_pipeline.host.native_executable import creator
+from cdp_pipeline.observability.logs import logger
+from cdp_pipeline.runtimes import discovery, native
+from cdpplugin import Consumer, Plugin, PluginMetadata, Processor, Source
+
+Handle = Source | Processor | Consumer
+"""A plugin behind the asynchronous contract, whatever executes it."""
+
+Launch = Callable[[int], Awaitable[Handle]]
+Found = tuple[Launch, PluginMetadata | None]
+
+_ENTRY_POINT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_ADDRESS = re.compile(r"(dns|ipv4|ipv6|unix):.*|[\w.-]+:\d+")
+
+
+class Plugins:
+    """Finds the plugins of one pipeline."""
+
+    def __init__(self, catalog: Catalog, environ: Mapping[str, str]) -> None:
+        self._catalog = catalog
+        self._environ = environ
+
+    def installed(self, type_name: str) -> Found:
+        """Return the component of *type_name*.
+
+        Raises:
+            ConfigError: component.unknown_type.
+        """
+        if type_name not in self._catalog:
+            raise self._catalog.unknown(type_name)
+        launch = natively(lambda: self._catalog.create(type_name))
+        return launch, self._catalog.metadata(type_name)
+
+    def listed(self, plugin: PluginConfig) -> Found:
+        """Return the plugin that an entry under `plugins` means.
+
+        Raises:
+            ConfigError: plugin.not_found, runtime.unavailable or plugin.version_mismatch.
+            ManifestInvalid: Its manifest has faults.
+        """
+        launch, metadata = self._found(plugin)
+        if metadata is not None:
+            require_version(plugin, metadata)
+        return _with_terms(launch, plugin), metadata
+
+    def _found(self, plugin: PluginConfig) -> Found:
+        path = plugin.path
+        if not path:
+            return self.installed(plugin.name)
+        if Path(path).is_dir() or Path(path).name == "plugin.yaml":
+            return self._with_manifest(plugin, load_manifest(Path(path)))
+        file = path.partition(".py:")[0] + ".py" if ".py:" in path else path
+        if Path(file).exists() and plugin.type in (None, "native"):
+            return natively(lambda: discovery.load_file(path)), None
+        if plugin.type != "wasm" and not Path(path).exists():
+            return self._elsewhere(plugin)
+        raise _missing(path) if not Path(path).exists() else _unavailable(plugin.type or "wasm")
+
+    def _elsewhere(self, plugin: PluginConfig) -> Found:
+        """Return what is neither a file nor a folder: an address, or an entry point."""
+        if plugin.type in (None, "grpc") and _ADDRESS.fullmatch(plugin.path):
+            return self._grpc.load_address(plugin.path, plugin), None
+        if plugin.type in (None, "native") and _ENTRY_POINT.fullmatch(plugin.path):
+            point = EntryPoint(plugin.name, plugin.path, discovery.GROUP)
+            return natively(lambda: discovery.load_installed(point)), None
+        raise _missing(plugin.path)
+
+    def _with_manifest(self, plugin: PluginConfig, manifest: Manifest) -> Found:
+        runtime = plugin.type or manifest.chosen_runtime
+        if runtime == "grpc":
+            return self._grpc.load(manifest, plugin), manifest.metadata()
+        if runtime != "native":
+            raise _unavailable(runtime)
+        return natively(creator(manifest)), manifest.metadata()
+
+    @cached_property
+    def _grpc(self) -> Any:
+        from cdp_pipeline.connectors.backings import HOST_BACKINGS
+        from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
+
+        return GrpcLoader(self._environ, cache_folder(self._environ), backings=HOST_BACKINGS)
+
+
+def natively(create: Callable[[], Plugin]) -> Launch:
+    """Return how a plugin object made by *create* is executed in this process."""
+
+    async def launch(workers: int) -> Handle:
+        return native.handle(create(), workers=workers)
+
+    return launch
+
+
+def _missing(path: str) -> ConfigError:
+    return ConfigError(
+        f"expected a plugin at `{path}`, found nothing",
+        code="plugin.not_found",
+        hint="check `path`; it resolves against the pipeline file's folder",
+    )
+
+
+def _unavailable(runtime: str) -> ArtifactError:
+    return ArtifactError(
+        f"plugins of runtime `{runtime}` cannot be run by this version",
+        code="runtime.unavailable",
+        hint="build it for `grpc` or `native`, or use a newer version",
+    )
+
+
+def require_version(plugin: PluginConfig, metadata: PluginMetadata) -> None:
+    """Refuse a plugin whose version the pipeline does not want.
+
+    Raises:
+        ConfigError: plugin.version_mismatch, or config.value_invalid for a wanted version
+            that is none.
+    """
+    if not plugin.version:
+        return
+    from semantic_version import NpmSpec, Version
+
+    try:
+        wanted = NpmSpec(plugin.version.replace(",", " "))
+    except ValueError as error:
+        raise ConfigError(
+            f"expected versions such as `^1.2` or `>=1.0 <2`, got `{plugin.version}`",
+            code="config.value_invalid",
+        ) from error
+    if Version.coerce(metadata.version) not in wanted:
+        raise ConfigError(
+            f"expected version {plugin.version} of `{plugin.name}`, got {metadata.version}",
+            code="plugin.version_mismatch",
+            hint="change `version`, or put another version of the plugin at `path`",
+        )
+
+
+def _with_terms(launch: Launch, plugin: PluginConfig) -> Launch:
+    """Return *launch* with what can be checked only once the plugin says what it is."""
+
+    async def launch_on_terms(workers: int) -> Handle:
+        handle = await launch(workers)
+        try:
+            require_version(plugin, handle.metadata())
+            _say_what_is_not_enforced(plugin, handle)
+        except ConfigError:
+            await handle.stop()
+            raise
+        return handle
+
+    return launch_on_terms
+
+
+def _say_what_is_not_enforced(plugin: PluginConfig, handle: Handle) -> None:
+    """Never let anybody believe in a limit that nothing enforces.
+
+    Raises:
+        ConfigError: plugin.not_confined; the pipeline demands a sandbox.
+    """
+    if plugin.sandbox == "required":
+        raise ConfigError(
+            f"`{plugin.name}` must be confined, and this version cannot confine it",
+            code="plugin.not_confined",
+            hint="set `sandbox: auto` to run it all the same",
+        )
+    is_native = isinstance(handle, native.NativePlugin)
+    enforced = frozenset() if is_native else frozenset({"timeout"})
+    idle = [name for name, value in plugin.limits if value is not None and name not in enforced]
+    if idle and not getattr(handle, "is_container", False):
+        logger(plugin=handle.metadata().reference).warning(
+            "limits are not enforced", limits=idle, runtime="native" if is_native else "grpc"
+        )

@@ -1,0 +1,158 @@
+"""Plugins are built before they run: once, and again when their files have changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cdp_pipeline.artifacts.manifest import Manifest
+from cdp_pipeline.errors import ArtifactError
+from cdp_pipeline.runtimes.grpc.building import Builder
+from cdpplugin import Context
+from tests.grpc.conftest import RAW, Lines, Workshop, batch, values
+
+
+class Yard:
+    """A place to build in."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self.log = Lines()
+        self.cache = workshop.folder / "cache"
+        environ = {"PATH": os.environ["PATH"], "AWS_SECRET_ACCESS_KEY": "hush"}
+        self.builder = Builder(self.cache, environ, lambda reference: self.log)
+
+
+@pytest.fixture
+def yard(workshop: Workshop) -> Yard:
+    return Yard(workshop)
+
+
+def compiled(workshop: Workshop, *build: str) -> Manifest:
+    """A plugin whose build copies its source to its executable."""
+    command = build or ("sh", "-c", "cp source.txt out.sh; echo built; env")
+    manifest = workshop.manifest("./out.sh", build=list(command))
+    (manifest.folder / "source.txt").write_text("#!/bin/sh\n")
+    return manifest
+
+
+class TestBuild:
+    async def test_once(self, workshop: Workshop, yard: Yard) -> None:
+        """An unbuilt plugin is built, and then not again."""
+        manifest = compiled(workshop)
+        assert not yard.builder.is_built(manifest)
+        assert await yard.builder.ensure(manifest)
+        assert (manifest.folder / "out.sh").is_file()
+        assert "built" in yard.log.messages
+        assert not await yard.builder.ensure(manifest)
+
+    async def test_after_a_change(self, workshop: Workshop, yard: Yard) -> None:
+        """A plugin whose source has changed is built again; so is one whose output is gone."""
+        manifest = compiled(workshop)
+        await yard.builder.ensure(manifest)
+        (manifest.folder / "source.txt").write_text("#!/bin/sh\n# changed\n")
+        assert await yard.builder.ensure(manifest)
+        (manifest.folder / "out.sh").unlink()
+        assert await yard.builder.ensure(manifest)
+        (manifest.folder / "more.txt").write_text("")
+        assert await yard.builder.ensure(manifest)
+
+    async def test_by_somebody_else(self, workshop: Workshop, yard: Yard) -> None:
+        """A plugin that somebody else built is built while its output is newer than the rest."""
+        manifest = compiled(workshop)
+        output = manifest.folder / "out.sh"
+        output.write_text("#!/bin/sh\n")
+        newest = max(path.stat().st_mtime for path in manifest.folder.iterdir()) + 10
+        os.utime(output, (newest, newest))
+        assert yard.builder.is_built(manifest)
+        os.utime(manifest.folder / "source.txt", (newest + 10, newest + 10))
+        assert not yard.builder.is_built(manifest)
+
+    async def test_sees_no_secret(self, workshop: Workshop, yard: Yard) -> None:
+        """A build sees what tools need of the environment, and no secret."""
+        await yard.builder.ensure(compiled(workshop))
+        assert not any("hush" in message for message in yard.log.messages)
+
+    async def test_that_fails(self, workshop: Workshop, yard: Yard) -> None:
+        """A build that fails says with which status, and what it said last."""
+        manifest = compiled(workshop, "sh", "-c", "echo cannot find module >&2; exit 2")
+        with pytest.raises(ArtifactError) as caught:
+            await yard.builder.ensure(manifest)
+        assert "plugin.build_failed" == caught.value.code
+        assert "exited with status 2" in str(caught.value)
+        assert "cannot find module" in str(caught.value)
+
+    async def test_that_cannot_be_run(self, workshop: Workshop, yard: Yard) -> None:
+        """A build command that is nowhere is named."""
+        with pytest.raises(ArtifactError, match="no-such-tool"):
+            await yard.builder.ensure(compiled(workshop, "no-such-tool"))
+
+    async def test_of_a_command_on_path(self, workshop: Workshop, yard: Yard) -> None:
+        """Of a plugin that an interpreter runs, the file that it names is what is built."""
+        manifest = workshop.manifest(
+            "sh", "dist/main.sh", build=["sh", "-c", "mkdir dist; :>dist/main.sh"]
+        )
+        assert not yard.builder.is_built(manifest)
+        assert await yard.builder.ensure(manifest)
+        assert yard.builder.is_built(manifest)
+
+
+class TestPythonEnvironment:
+    def test_is_shared_by_lock_file(self, workshop: Workshop, yard: Yard) -> None:
+        """Plugins with the same lock file share an environment, in the cache."""
+        manifests = [workshop.manifest(str(RAW), "plain") for _ in range(3)]
+        for manifest, text in zip(manifests, ("six==1.17.0", "six==1.17.0", "six"), strict=True):
+            (manifest.folder / "requirements.txt").write_text(text)
+        same, too, other = (yard.builder.environment_of(m) for m in manifests)
+        assert None not in (same, too, other)
+        assert same.folder == too.folder != other.folder
+        assert same.folder.is_relative_to(yard.cache / "envs")
+        assert not yard.builder.is_built(manifests[0])
+
+    async def test_is_the_plugins_own(self, workshop: Workshop) -> None:
+        """A plugin runs in its environment: its packages are there, the host's are not."""
+        manifest = workshop.manifest("main.py")
+        (manifest.folder / "requirements.txt").write_text("six==1.16.0\n")
+        (manifest.folder / "main.py").write_text(MAIN)
+        if not reaches_an_index():
+            pytest.skip("pip reaches no package index")
+        handle = await workshop.launch(manifest, {}, start_timeout_s=60.0)
+        await handle.start(Context())
+        [answer] = values(await handle.process_batch(batch(1)))
+        assert {"six": "1.16.0", "duckdb": False} == {k: answer[k] for k in ("six", "duckdb")}
+        assert str(workshop.folder / "cache" / "envs") in answer["prefix"]
+        assert ["main.py", "plugin.yaml", "requirements.txt"] == sorted(
+            path.name for path in manifest.folder.iterdir() if path.name != "__pycache__"
+        )
+        assert json.dumps(answer)
+
+
+MAIN = """
+import importlib.util, sys
+import six
+from cdpplugin import Message, PluginMetadata
+from cdpplugin.serving import serve_processor
+
+def answer(message):
+    held = importlib.util.find_spec("duckdb") is not None
+    return Message(
+        type="A", payload={"six": six.__version__, "duckdb": held, "prefix": sys.prefix}
+    )
+
+serve_processor(PluginMetadata("raw", "1.0.0"), answer)
+"""
+
+
+def reaches_an_index() -> bool:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", "/dev/null/x"]
+    answer = subprocess.run(
+        [*command, "six==1.16.0"], capture_output=True, text=True, timeout=60, check=False
+    )
+    return "No matching distribution" not in answer.stderr
+
+
+assert Path

@@ -1,0 +1,269 @@
+"""Plugins that run elsewhere: reached by address, again after a loss, with TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from cdp_pipeline.config.pipeline import PluginConfig
+from cdp_pipeline.errors import ArtifactError, PluginFault
+from cdp_pipeline.runtimes.grpc.port import HeldPort
+from cdp_pipeline.runtimes.grpc.remote import RemoteTerms, TlsFiles, address_of
+from cdpplugin import Context, Retry
+from tests.grpc.conftest import Workshop, batch, values
+
+SERVICE = """
+import os, sys
+import cdpplugin
+from cdpplugin import Message, PluginMetadata, Base
+from cdpplugin.serving import serve, serve_processor
+
+config = {}
+
+def answer(message):
+    return Message(type="Answer", payload={"config": config, "pid": os.getpid()})
+
+def configure(given):
+    config.update(given)
+
+credentials = None
+if len(sys.argv) > 1:
+    import grpc
+    folder = sys.argv[1]
+    read = lambda name: open(f"{folder}/{name}.pem", "rb").read()
+    credentials = grpc.ssl_server_credentials(
+        [(read("server-key"), read("server"))], read("authority"), True
+    )
+from cdpplugin.function import FunctionProcessor
+plugin = FunctionProcessor(PluginMetadata("elsewhere", "1.0.0"), answer)
+plugin.configure = configure
+serve(plugin, credentials=credentials)
+"""
+
+
+class Service:
+    """A plugin that somebody else runs, at a port of its own."""
+
+    def __init__(self, folder: Path, *args: str, token: str = "", port: int = 0) -> None:
+        self.held = HeldPort() if not port else None
+        self.port = port or (self.held.number if self.held else 0)
+        self.address = f"127.0.0.1:{self.port}"
+        self._script = folder / "service.py"
+        self._script.write_text(SERVICE)
+        self._args = args
+        self._environ = os.environ | {"PLUGIN_ADDRESS": self.address, "PLUGIN_TOKEN": token}
+        self._environ.pop("PLUGIN_SOCKET", None)
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, str(self._script), *self._args]
+        self.process = subprocess.Popen(command, env=self._environ, stderr=subprocess.DEVNULL)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        self.end()
+        if self.held:
+            self.held.close()
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    running = Service(tmp_path)
+    yield running
+    running.close()
+
+
+async def reach(workshop: Workshop, address: str, **remote: Any) -> Any:
+    """A started handle of what is at *address*."""
+    terms = RemoteTerms(**({"start_timeout_s": 20.0, "reconnect_timeout_s": 20.0} | remote))
+    loader = workshop.loader(remote=terms)
+    handle = await loader.load_address(address, PluginConfig(name="elsewhere"))(1)
+    workshop.handles.append(handle)
+    await handle.configure({"threshold": 5})
+    await handle.start(Context("pipeline", "stage"))
+    return handle
+
+
+class TestAddress:
+    def test_forms(self) -> None:
+        """An address is `HOST:PORT`, with or without `dns:///`."""
+        assert ("enrich.example.org", 443) == address_of("dns:///enrich.example.org:443")
+        assert ("127.0.0.1", 1) == address_of("127.0.0.1:1")
+        assert ("::1", 50051) == address_of("[::1]:50051")
+
+    @pytest.mark.parametrize("address", ["", "host", "host:0", "host:99999", "http://host:1"])
+    def test_nonsense(self, address: str) -> None:
+        """What is no address is refused before anything is tried."""
+        with pytest.raises(ArtifactError) as caught:
+            address_of(address)
+        assert "plugin.address_invalid" == caught.value.code
+
+
+class TestService:
+    async def test_is_reached_and_configured(self, workshop: Workshop, service: Service) -> None:
+        """A plugin at an address says itself what it is, and takes its configuration."""
+        handle = await reach(workshop, service.address)
+        assert "elsewhere@1.0.0" == handle.metadata().reference
+        [answer] = values(await handle.process_batch(batch(1)))
+        assert {"threshold": 5} == answer["config"]
+
+    async def test_is_not_ended(self, workshop: Workshop, service: Service) -> None:
+        """A service elsewhere goes on when the host has done with it."""
+        handle = await reach(workshop, service.address)
+        await handle.stop()
+        assert None is service.process.poll()
+
+    async def test_is_configured_again_after_it_came_back(
+        self, workshop: Workshop, service: Service
+    ) -> None:
+        """A service that was restarted is connected to, configured and started again."""
+        handle = await reach(workshop, service.address)
+        before = values(await handle.process_batch(batch(1)))[0]
+        service.end()
+        with pytest.raises(Retry):
+            await handle.process_batch(batch(1))
+        service.start()
+        after = values(await handle.process_batch(batch(1)))[0]
+        assert {"threshold": 5} == after["config"]
+        assert before["pid"] != after["pid"]
+
+    async def test_with_a_token(self, workshop: Workshop, tmp_path: Path) -> None:
+        """A service that expects a token refuses a host without it."""
+        service = Service(tmp_path, token="a-secret")
+        try:
+            await reach(workshop, service.address, token="a-secret")
+            with pytest.raises(PluginFault) as caught:
+                await reach(workshop, service.address, token="another")
+            assert "token" in str(caught.value)
+        finally:
+            service.close()
+
+    async def test_that_is_not_there(self, workshop: Workshop) -> None:
+        """An address where nobody answers is refused after the start timeout."""
+        held = HeldPort()
+        with pytest.raises(PluginFault) as caught:
+            await reach(workshop, held.address, start_timeout_s=0.3)
+        held.close()
+        assert "plugin.start_timeout" == caught.value.code
+
+
+class TestReplicas:
+    async def test_take_turns(
+        self, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Batches go to the replicas in turn; one that is gone is left out until it is back."""
+        loop = asyncio.get_running_loop()
+        with Pair(tmp_path) as (first, second):
+
+            async def resolve(host: str, port: int, **_: Any) -> list[Any]:
+                return [(0, 0, 0, "", (address, port)) for address in ("127.0.0.1", "127.0.0.2")]
+
+            monkeypatch.setattr(loop, "getaddrinfo", resolve)
+            handle = await reach(workshop, f"replicas.example.org:{first.port}")
+            pids = {values(await handle.process_batch(batch(n)))[0]["pid"] for n in range(4)}
+            assert {first.process.pid, second.process.pid} == pids
+            second.end()
+            pids = {values(await handle.process_batch(batch(n)))[0]["pid"] for n in range(4)}
+            assert {first.process.pid} == pids
+            assert "degraded" == (await handle.health()).status
+            second.start()
+            while second.process.pid not in pids:
+                pids |= {values(await handle.process_batch(batch(1)))[0]["pid"]}
+
+
+class Pair:
+    """Two services at one port of two loopback addresses."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> tuple[Service, Service]:
+        first = Service(self._folder)
+        second = Service(self._folder, port=first.port)
+        second.end()
+        second._environ["PLUGIN_ADDRESS"] = f"127.0.0.2:{first.port}"
+        second.start()
+        self._services = first, second
+        return self._services
+
+    def __exit__(self, *_: object) -> None:
+        for service in self._services:
+            service.close()
+
+
+def certificates(folder: Path) -> None:
+    """Write an authority, and certificates of a server and a client that it signed."""
+    now = datetime.datetime.now(datetime.UTC)
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+
+    def issue(name: str, key: Any, *, is_authority: bool = False) -> x509.Certificate:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")]))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
+        )
+        if not is_authority:
+            loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+            names = x509.SubjectAlternativeName([x509.DNSName(name), loopback])
+            builder = builder.add_extension(names, critical=False)
+        return builder.sign(authority_key, hashes.SHA256())
+
+    pem = serialization.Encoding.PEM
+    form, bare = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    for name in ("authority", "server", "client"):
+        key = authority_key if name == "authority" else ec.generate_private_key(ec.SECP256R1())
+        certificate = issue(name, key, is_authority=name == "authority")
+        (folder / f"{name}.pem").write_bytes(certificate.public_bytes(pem))
+        (folder / f"{name}-key.pem").write_bytes(key.private_bytes(pem, form, bare))
+
+
+class TestMutualTls:
+    async def test_both_show_a_certificate(self, workshop: Workshop, tmp_path: Path) -> None:
+        """With certificates both ways the plugin is reached; without the host's own it is not."""
+        certificates(tmp_path)
+        service = Service(tmp_path, str(tmp_path))
+        files = {
+            "authority": tmp_path / "authority.pem",
+            "certificate": tmp_path / "client.pem",
+            "key": tmp_path / "client-key.pem",
+            "server_name": "server",
+        }
+        try:
+            handle = await reach(workshop, service.address, tls=TlsFiles(**files))
+            assert 1 == len(values(await handle.process_batch(batch(1))))
+            nobody = TlsFiles(authority=files["authority"], server_name="server")
+            with pytest.raises(PluginFault) as caught:
+                await reach(workshop, service.address, tls=nobody, start_timeout_s=1.0)
+            assert "plugin.start_timeout" == caught.value.code
+            with pytest.raises(PluginFault):
+                await reach(workshop, service.address, start_timeout_s=1.0)
+        finally:
+            service.close()
+
+    async def test_files_that_cannot_be_read(self, workshop: Workshop, tmp_path: Path) -> None:
+        """A certificate that cannot be read is named."""
+        missing = TlsFiles(authority=tmp_path / "nothing.pem")
+        with pytest.raises(ArtifactError) as caught:
+            await reach(workshop, "127.0.0.1:1", tls=missing)
+        assert "tls.unreadable" == caught.value.code
