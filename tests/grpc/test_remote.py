@@ -183,8 +183,9 @@ class TestReplicas:
             assert {first.process.pid} == pids
             assert "degraded" == (await handle.health()).status
             second.start()
-            while second.process.pid not in pids:
-                pids |= {values(await handle.process_batch(batch(1)))[0]["pid"]}
+            async with asyncio.timeout(30):
+                while second.process.pid not in pids:
+                    pids |= {values(await handle.process_batch(batch(1)))[0]["pid"]}
 
 
 class Pair:

@@ -57,13 +57,13 @@ def exit_at_once() -> None:
 
 def print_error(error: CdpError) -> None:
     """Print *error*, or each of the faults it stands for, to stderr; as JSON where lines are."""
-    from cdp_pipeline.observability.logs import log_format, logger
-
+    # What was never imported was never configured, and may be what is broken.
+    logs: Any = sys.modules.get("cdp_pipeline.observability.logs")
     for fault in getattr(error, "faults", [error]):
-        if log_format() == "json":
+        if logs is not None and logs.log_format() == "json":
             details = {"where": fault.where, "hint": fault.hint}
             given = {key: text for key, text in details.items() if text}
-            logger().error(fault.message, code=fault.code, **given)
+            logs.logger().error(fault.message, code=fault.code, **given)
         else:
             print(error_text(fault), file=sys.stderr)
 

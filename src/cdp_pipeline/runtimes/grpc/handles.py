@@ -90,6 +90,11 @@ class GrpcPlugin:
         """Stop the plugin and return its state; called after its last batch, instead of `stop`."""
         return await self._life.stop(export_state=True)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether there is an instance to call just now."""
+        return self._life.current.is_alive
+
     async def revive(self) -> None:
         """Start the plugin again if it has died; else do nothing.
 

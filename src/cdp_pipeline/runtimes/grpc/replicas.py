@@ -62,6 +62,9 @@ class ReplicatedProcessor:
         while self._in_turn:
             replica = self._in_turn[0]
             self._in_turn.rotate(-1)
+            if not replica.is_alive:
+                self._rest(replica)
+                continue
             try:
                 return await replica.process_batch(batch)
             except (PluginCrashed, PluginUnavailable) as error:

@@ -1,0 +1,198 @@
+"""Plugins in containers, run by a real engine: confined, reached by a socket, never left behind."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_pipeline.config.limits import FileGrant, Limits, Permissions
+from cdp_pipeline.errors import ArtifactError
+from cdp_pipeline.runtimes.grpc.confinement import volumes
+from cdp_pipeline.runtimes.grpc.engine import HOST_LABEL, Engine
+from cdp_pipeline.runtimes.grpc.faults import PluginCrashed
+from cdpplugin import Context
+from tests.grpc.conftest import Workshop, batch, values
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGE = "cdp-test-contained:1"
+SDK = "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go"
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """The engine's client."""
+    docker: Any = pytest.importorskip("docker")
+    try:
+        found = docker.from_env()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"no Docker Engine: {error}")
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def image(client: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image that holds one static Go program and nothing else."""
+    if shutil.which("go") is None:
+        pytest.skip("no Go toolchain to build the image's program with")
+    folder = tmp_path_factory.mktemp("contained")
+    shutil.copy(Path(__file__).parent / "plugins" / "contained.go", folder / "main.go")
+    shutil.copy(ROOT / "sdk" / "go" / "go.sum", folder / "go.sum")
+    (folder / "go.mod").write_text(
+        f"module contained\n\ngo 1.24.0\n\nrequire {SDK} v0.0.0\n\n"
+        f"replace {SDK} => {ROOT / 'sdk' / 'go'}\n"
+    )
+    environ = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"}
+    subprocess.run(["go", "build", "-o", "plugin", "."], cwd=folder, env=environ, check=True)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(folder / "plugin", "plugin")
+    repository, _, tag = IMAGE.partition(":")
+    client.api.import_image_from_data(
+        packed.getvalue(), repository=repository, tag=tag, changes=['ENTRYPOINT ["/plugin"]']
+    )
+    return IMAGE
+
+
+async def contained(workshop: Workshop, image: str, mode: str = "", **plugin: Any) -> Any:
+    """A started plugin in a container."""
+    for name in ("DOCKER_HOST", "HOME"):
+        if name in os.environ:
+            workshop.environ[name] = os.environ[name]
+    manifest = workshop.manifest(
+        "", docker={"image": image, "ports": {"50051": "50051"}, "env": {"MODE": mode}}, port=50051
+    )
+    handle = await workshop.launch(manifest, plugin, grace_s=2.0, start_timeout_s=60.0)
+    await handle.start(Context("pipeline", "stage"))
+    return handle
+
+
+def labelled(client: Any, folder: Path | None = None) -> list[Any]:
+    """The containers of plugins, of any host."""
+    return [c for c in client.containers.list(all=True) if HOST_LABEL in c.labels]
+
+
+class TestConfinement:
+    async def test_of_a_plugin_that_knows_its_socket(
+        self, workshop: Workshop, client: Any, image: str
+    ) -> None:
+        """No network, no capability, no writing but to /tmp; limits are the engine's."""
+        limits = Limits(memory=100_000_000, cpu=0.5, pids=50)
+        handle = await contained(workshop, image, limits=limits)
+        [seen] = values(await handle.process_batch(batch(1)))
+        assert ["lo"] == seen["interfaces"]
+        assert (False, True) == (seen["root"], seen["tmp"])
+        assert "CapEff:\t0000000000000000" in seen["status"]
+        assert "NoNewPrivs:\t1" in seen["status"]
+        assert not any(line.startswith("XDG_") for line in seen["environ"])
+        facts = handle._life.current.instance.container.attrs["HostConfig"]
+        assert (100_000_000, 500_000_000, 50) == (
+            facts["Memory"],
+            facts["NanoCpus"],
+            facts["PidsLimit"],
+        )
+        assert {} == (facts["PortBindings"] or {})
+        assert not (await handle.health()).details
+
+    async def test_of_a_plugin_that_knows_only_a_port(
+        self, workshop: Workshop, client: Any, image: str
+    ) -> None:
+        """A plugin without socket gets a network of its own that leads nowhere."""
+        handle = await contained(workshop, image, "raw")
+        assert [{"n": 1}] == values(await handle.process_batch(batch({"n": 1})))
+        assert {"unauthenticated": True} == (await handle.health()).details
+        [network] = client.networks.list(filters={"label": HOST_LABEL})
+        assert network.attrs["Internal"]
+        await handle.stop()
+        assert [] == client.networks.list(filters={"label": HOST_LABEL})
+
+    async def test_names_the_image_by_digest(self, workshop: Workshop, image: str) -> None:
+        """The log says which image runs, by digest, and that fixed ports are ignored."""
+        await contained(workshop, image)
+        [fields] = [f for _, m, f in workshop.log.lines if m == "starting a container"]
+        assert fields["digest"].startswith("sha256:")
+        assert 2 == len([m for m in workshop.log.messages if "is ignored" in m])
+        assert "hello from the container" in workshop.log.messages
+
+    def test_mounts_what_is_granted(self, workshop: Workshop, tmp_path: Path) -> None:
+        """A folder is mounted only where the pipeline grants it, to write only where it says so."""
+        told = f"{tmp_path}/models:/models:ro"
+        manifest = workshop.manifest("", docker={"image": "x", "volumes": [told]})
+        with pytest.raises(ArtifactError) as caught:
+            volumes(manifest, Permissions())
+        assert "plugin.permission_denied" == caught.value.code
+        read = Permissions(files=(FileGrant(path=str(tmp_path)),))
+        expected = {f"{tmp_path}/models": {"bind": "/models", "mode": "ro"}}
+        assert expected == volumes(manifest, read)
+        writes = workshop.manifest("", docker={"image": "x", "volumes": [told[:-3]]})
+        with pytest.raises(ArtifactError, match=r"\(rw\)"):
+            volumes(writes, read)
+
+
+class TestEnd:
+    async def test_of_a_container(self, workshop: Workshop, client: Any, image: str) -> None:
+        """A stopped plugin leaves no container."""
+        handle = await contained(workshop, image)
+        assert 1 == len(labelled(client))
+        await handle.stop()
+        assert [] == labelled(client)
+
+    async def test_mid_batch(self, workshop: Workshop, client: Any, image: str) -> None:
+        """A container that dies mid-batch asks for a repetition; the next call starts another."""
+        handle = await contained(workshop, image)
+        with pytest.raises(PluginCrashed) as caught:
+            await handle.process_batch(batch(1, types=["Poison"]))
+        assert "exited with status 3" in str(caught.value)
+        assert "about to die" in str(caught.value)
+        assert 1 == len(values(await handle.process_batch(batch(1))))
+        assert 1 == len(labelled(client))
+
+    @pytest.mark.parametrize("mode", ["", "deaf"])
+    async def test_of_the_host(
+        self, workshop: Workshop, client: Any, image: str, tmp_path: Path, mode: str
+    ) -> None:
+        """A host that is killed leaves no container: its lifeline ends, or the next host reaps."""
+        command = [sys.executable, "-c", HOST, str(workshop.runtime), str(tmp_path), image, mode]
+        environ = os.environ | {"PYTHONPATH": str(ROOT)}
+        host = subprocess.Popen(command, stdout=subprocess.PIPE, env=environ)
+        assert host.stdout is not None
+        assert b"ready\n" == host.stdout.readline()
+        assert 1 == len(labelled(client))
+        host.send_signal(signal.SIGKILL)
+        host.wait()
+        host.stdout.close()
+        if mode:
+            engine = Engine(importlib.import_module("docker"), client)
+            assert ["raw@1.0.0"] == await engine.reap()
+        until = time.monotonic() + 20
+        while labelled(client):
+            assert time.monotonic() < until
+        shutil.rmtree(workshop.runtime / "cdp")
+
+
+HOST = """
+import asyncio, sys
+from pathlib import Path
+from tests.grpc.conftest import Workshop
+from tests.grpc.test_container import contained
+
+async def main():
+    host = Workshop(Path(sys.argv[1]), Path(sys.argv[2]))
+    await contained(host, sys.argv[3], sys.argv[4])
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""

@@ -1,0 +1,59 @@
+"""What a pipeline may ask of a plugin, and what it is told where that cannot be had."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cdp_pipeline.cli.main import app
+from cdp_pipeline.errors import CdpError
+
+PLUGIN = """\
+from cdpplugin import processor
+
+@processor("mine", "1.4.0")
+def mine(message):
+    return message
+"""
+
+
+def run(folder: Path, plugin: str) -> CdpError | None:
+    """Run a pipeline with *plugin*'s terms; return what it was refused for."""
+    (folder / "mine.py").write_text(PLUGIN)
+    (folder / "in.jsonl").write_text(json.dumps({"n": 1}) + "\n")
+    file = folder / "pipeline.yaml"
+    file.write_text(
+        "name: terms\n"
+        f"plugins: [{{name: mine, path: mine.py, {plugin}}}]\n"
+        "source: {type: jsonl, config: {path: in.jsonl}}\n"
+        "pipeline: [{plugin: mine}, {type: save-to-jsonl, config: {path: out}}]\n"
+    )
+    result = CliRunner().invoke(app, ["run", str(file)])
+    assert result.exception is None or isinstance(result.exception, (CdpError, SystemExit))
+    return result.exception if isinstance(result.exception, CdpError) else None
+
+
+@pytest.mark.parametrize("version", ["^1.2", ">=1.0,<2", "1.4.0"])
+def test_a_wanted_version_is_accepted(tmp_path: Path, version: str) -> None:
+    """A plugin whose version satisfies the constraint runs."""
+    assert run(tmp_path, f'version: "{version}"') is None
+
+
+@pytest.mark.parametrize(
+    ("terms", "code"),
+    [
+        ('version: ">=2"', "plugin.version_mismatch"),
+        ('version: "newest"', "config.value_invalid"),
+        ("sandbox: required", "plugin.not_confined"),
+    ],
+)
+def test_terms_that_cannot_be_kept_are_refused(tmp_path: Path, terms: str, code: str) -> None:
+    """What the pipeline demands and nobody can give stops it before the first row."""
+    refused = run(tmp_path, terms)
+
+    assert refused is not None
+    assert code == refused.code
+    assert not (tmp_path / "out").exists()
