@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+FILE_ENDINGS = frozenset(
+    {"bin", "json", "jsonl", "lock", "sock", "txt", "wasm", "yaml", "zst", "zstd"}
+)
+MESSAGES = ("is ", "has ", "ends ", "does ", "gives ")
+"""How a table's message goes on after its subject; hints begin with what to do."""
 NOTE = "<!-- Made by scripts/reference.py; do not edit. -->\n"
 
 
@@ -118,7 +124,7 @@ def _components() -> Iterator[str]:
             if not catalog.is_built_in(name):
                 continue
             yield f"### `{name}`\n"
-            yield f"{metadata.description}.\n"
+            yield f"{metadata.description.rstrip('.')}.\n"
             yield f"Takes {_types(metadata.input_types, 'anything')}."
             if kind != "consumer":
                 yield f"Gives {_types(metadata.output_types, 'what it takes')}."
@@ -136,14 +142,26 @@ def _errors() -> Iterator[str]:
     yield "Exit codes: 1 a run failed, 2 usage, configuration or state, 3 an artifact, 4 a plugin."
     yield ""
     yield "| code | raised when | where |\n|---|---|---|"
+    for code, (meaning, where) in sorted(error_codes().items()):
+        said = meaning or code.rpartition(".")[2].replace("_", " ")
+        yield f"| `{code}` | {_cell(said)} | `{where}` |"
+
+
+def error_codes() -> dict[str, tuple[str, str]]:
+    """Return every code of the sources: what is said with it, and the module that says it."""
+    trees = {path: ast.parse(path.read_text()) for path in _modules()}
+    families = {code.partition(".")[0] for tree in trees.values() for code, _ in _codes(tree)}
     found: dict[str, tuple[str, str]] = {}
+    for path, tree in trees.items():
+        for code, meaning in (*_codes(tree), *_codes_in_tables(tree, families)):
+            if not found.get(code, ("",))[0]:
+                found[code] = (meaning, str(path.relative_to(ROOT)))
+    return found
+
+
+def _modules() -> Iterator[Path]:
     for folder in (ROOT / "src/cdp_pipeline", ROOT / "sdk/python/cdpplugin"):
-        for path in sorted(folder.rglob("*.py")):
-            if "_pb2" not in path.name:
-                for code, meaning in _codes(ast.parse(path.read_text())):
-                    found.setdefault(code, (meaning, str(path.relative_to(ROOT))))
-    for code, (meaning, where) in sorted(found.items()):
-        yield f"| `{code}` | {_cell(meaning)} | `{where}` |"
+        yield from (path for path in sorted(folder.rglob("*.py")) if "_pb2" not in path.name)
 
 
 def _codes(tree: ast.AST) -> Iterator[tuple[str, str]]:
@@ -159,6 +177,33 @@ def _codes(tree: ast.AST) -> Iterator[tuple[str, str]]:
                 if keyword.arg == "code" and node.args:
                     for code in _texts(keyword.value):
                         yield code, _template(node.args[0])
+
+
+def _codes_in_tables(tree: ast.Module, families: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield the codes in constants of a module that says what foreign errors mean."""
+    for statement in tree.body:
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
+            for node in ast.walk(statement.value):
+                if isinstance(node, ast.Constant) and _is_code(node.value, families):
+                    yield str(node.value), _said_beside(node, statement.value)
+
+
+def _is_code(value: object, families: set[str]) -> bool:
+    if not isinstance(value, str):
+        return False
+    family, dot, rest = value.partition(".")
+    named = re.fullmatch(r"[a-z]+(_[a-z]+)*", rest) and rest not in FILE_ENDINGS
+    return bool(dot and named) and family in families
+
+
+def _said_beside(code: ast.Constant, table: ast.expr) -> str:
+    """Return the message that follows *code* in its entry; where that is a hint, nothing."""
+    for entry in ast.walk(table):
+        if isinstance(entry, ast.Tuple) and code in entry.elts:
+            after = entry.elts[entry.elts.index(code) + 1 :]
+            texts = [node.value for node in after if isinstance(node, ast.Constant)]
+            return next((str(text) for text in texts if str(text).startswith(MESSAGES)), "")
+    return ""
 
 
 def _class_code(statement: ast.stmt) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,15 @@ def test_refuses_a_damaged_file(tmp_path: Path) -> None:
     damaged.write_bytes(damaged.read_bytes()[:-9])
     with pytest.raises(LakeOccupied, match=damaged.name):
         write_lake(_SMALL, tmp_path)
+
+
+def test_tells_another_seed_on_a_longer_lake(tmp_path: Path) -> None:
+    """A longer lake there is told apart: of another seed, or of the same one."""
+    write_lake(_SMALL, tmp_path)
+    with pytest.raises(LakeOccupied, match="differs from the file") as other:
+        write_lake(replace(_SMALL, ledgers=5, seed=_SMALL.seed + 1), tmp_path)
+    with pytest.raises(LakeOccupied, match="is no file of the lake to write") as longer:
+        write_lake(replace(_SMALL, ledgers=5), tmp_path)
+
+    assert "another seed" in other.value.hint
+    assert "all the ledgers" in longer.value.hint

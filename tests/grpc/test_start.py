@@ -101,6 +101,13 @@ class TestMeeting:
         assert "plugin.executable_invalid" == caught.value.code
         assert "chmod +x" in caught.value.hint
 
+    async def test_an_environment_too_large(self, workshop: Workshop) -> None:
+        """A configuration too large for an environment variable is refused, not lost."""
+        handle = await workshop.raw("configured")
+        with pytest.raises(ArtifactError) as caught:
+            await handle.configure({"much": "x" * 200_000})
+        assert "environment variable" in caught.value.hint
+
 
 class TestEnvironment:
     async def test_holds_the_handshake_and_next_to_nothing_else(self, workshop: Workshop) -> None:

@@ -23,7 +23,7 @@ class TestSummarize:
         assert (30820015, 63092990) == (summary.oldest_ledger, summary.newest_ledger)
         assert (16, True, {"xdr.zst": 16}, 0) == (
             summary.files,
-            summary.is_complete,
+            summary.all_files_counted,
             summary.extensions,
             summary.other_files,
         )
@@ -32,13 +32,28 @@ class TestSummarize:
             summary.protocol_versions,
             summary.meta_versions,
         )
-        assert [] == summary.notes
+        assert ("2020-07-27T21:12:51Z", True) == (
+            summary.oldest_closed_at,
+            (summary.newest_closed_at or "").endswith("Z"),
+        )
+
+    async def test_missing_files_are_noted(self, pubnet_copy: Path) -> None:
+        """A lake with a gap says so; one without says nothing."""
+        whole = await summarize(await open_lake(str(pubnet_copy)))
+        next(pubnet_copy.rglob("*--30822020.xdr.zst")).unlink()
+        summary = await summarize(await open_lake(str(pubnet_copy)))
+
+        assert [] == whole.notes
+        assert [
+            "1 of 11 files between the oldest and the newest ledger are missing: "
+            f"see `flowctl lake gaps {pubnet_copy}`"
+        ] == summary.notes
 
     async def test_counting_stops(self, pubnet_copy: Path) -> None:
         """A count that stops early says so."""
         summary = await summarize(await open_lake(str(pubnet_copy)), max_files=1)
 
-        assert not summary.is_complete
+        assert not summary.all_files_counted
 
     async def test_oddities(
         self, pubnet_copy: Path, files_of: Callable[[Path, str], list[Path]]

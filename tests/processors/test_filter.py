@@ -141,6 +141,13 @@ def test_condition_that_gives_no_truth(filter_of: Configure) -> None:
     assert "true or false expected" in outputs.errors[0].message
 
 
+def test_condition_that_gives_an_object(filter_of: Configure) -> None:
+    """The error tells what kind of value came, not the whole payload."""
+    batch = Batch.of("t", [{"secret": "x" * 1000}])
+    outputs = filter_of(where="payload").process_batch(batch)
+    assert "`where`: true or false expected, `payload` gave an object" == outputs.errors[0].message
+
+
 def test_wrong_condition_is_refused_at_once(filter_of: Configure) -> None:
     """A syntax error stops the pipeline before it starts, and names the setting."""
     with pytest.raises(ConfigInvalid, match=r"`where`.*column"):

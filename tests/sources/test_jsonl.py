@@ -147,12 +147,17 @@ async def test_invalid_line_is_skipped(
 ) -> None:
     """`on_invalid: skip` leaves such lines out, logs them and says so in its health."""
     path = tmp_path / "p.jsonl"
-    path.write_text("1\n{\n3\n")
+    path.write_text("1\n{]\n3\n")
     source = await jsonl(path=str(path), on_invalid="skip")
     batches = await all_of(source)
     assert [1, 3] == values(batches)
     assert [1, 3] == positions(batches)
-    assert "p.jsonl:2" in caplog.text
+    await source.stop()
+    told = [(record.getMessage(), record.__dict__.get("error", "")) for record in caplog.records]
+    assert ["line skipped", "invalid lines skipped"] == [message for message, _ in told]
+    assert "p.jsonl:2" in told[0][1]
+    assert "JSON is malformed" in told[0][1]
+    assert 1 == caplog.records[1].__dict__["lines"]
     assert "1 invalid lines skipped" == (await source.health()).message
 
 

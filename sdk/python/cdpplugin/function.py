@@ -11,7 +11,7 @@ from cdpplugin.batch import Batch
 from cdpplugin.delivery import Delivery, Resume, SourceBatch, SourceDescription
 from cdpplugin.errors import Drop, PluginError
 from cdpplugin.message import Message, views
-from cdpplugin.metadata import PluginMetadata
+from cdpplugin.metadata import PluginMetadata, identity
 from cdpplugin.outputs import OutputCollector, OutputPart, Outputs
 from cdpplugin.protocols import Base
 
@@ -155,9 +155,13 @@ def _refuse(expected: str, got: Any) -> None:
 def processor(
     name: str, version: str = "0.0.0", *, batch: bool = False, **metadata: Any
 ) -> Callable[[Callable[..., Any]], FunctionProcessor]:
-    """Make a processor plugin of the function below; *metadata* as in `PluginMetadata`."""
-    identity = PluginMetadata(name, version, "processor", **metadata)
-    return lambda function: FunctionProcessor(identity, function, batch=batch)
+    """Make a processor plugin of the function below; *metadata* as in `PluginMetadata`.
+
+    Raises:
+        PluginError: plugin.metadata_invalid; *version* is no semantic version.
+    """
+    made = identity(name, version, "processor", **metadata)
+    return lambda function: FunctionProcessor(made, function, batch=batch)
 
 
 class FunctionConsumer(Base):
@@ -203,9 +207,13 @@ class FunctionConsumer(Base):
 def consumer(
     name: str, version: str = "0.0.0", **metadata: Any
 ) -> Callable[[Callable[[Message], Any]], FunctionConsumer]:
-    """Make a consumer plugin of the function below; *metadata* as in `PluginMetadata`."""
-    identity = PluginMetadata(name, version, "consumer", **metadata)
-    return lambda function: FunctionConsumer(identity, function)
+    """Make a consumer plugin of the function below; *metadata* as in `PluginMetadata`.
+
+    Raises:
+        PluginError: plugin.metadata_invalid; *version* is no semantic version.
+    """
+    made = identity(name, version, "consumer", **metadata)
+    return lambda function: FunctionConsumer(made, function)
 
 
 class FunctionSource(Base):
@@ -262,6 +270,10 @@ def _single(message: Message, position: int) -> SourceBatch:
 def source(
     name: str, version: str = "0.0.0", **metadata: Any
 ) -> Callable[[Callable[[], Any]], FunctionSource]:
-    """Make a source plugin of the generator function below; *metadata* as in `PluginMetadata`."""
-    identity = PluginMetadata(name, version, "source", **metadata)
-    return lambda function: FunctionSource(identity, function)
+    """Make a source plugin of the generator function below; *metadata* as in `PluginMetadata`.
+
+    Raises:
+        PluginError: plugin.metadata_invalid; *version* is no semantic version.
+    """
+    made = identity(name, version, "source", **metadata)
+    return lambda function: FunctionSource(made, function)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from cdpplugin.errors import PluginError
+
+_VERSION = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
 
 PluginKind = Literal["source", "processor", "consumer"]
 Encoding = Literal["json", "sep51", "xdr", "arrow"]
@@ -95,3 +100,18 @@ class PluginMetadata:
     def reference(self) -> str:
         """``name@version``, the form in which errors and dead letters name a plugin."""
         return f"{self.name}@{self.version}"
+
+
+def identity(name: str, version: str, type: PluginKind, **others: Any) -> PluginMetadata:  # noqa: A002
+    """Return metadata whose version has been looked at.
+
+    Raises:
+        PluginError: plugin.metadata_invalid; the version is none by semver.org.
+    """
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        raise PluginError(
+            f"plugin `{name}`: a semantic version such as `1.4.0` expected, got `{version}`",
+            code="plugin.metadata_invalid",
+            hint=f'write `@{type}("{name}", "1.0.0")`',
+        )
+    return PluginMetadata(name, version, type, **others)

@@ -366,3 +366,14 @@ class TestExamplesOfTheBrief:
 
         assert [{"fraud_score": 0.9, "fraud_detected": True}] == list(part.batch.metadata)
         assert "fraud-detector@2.0.0" == plugin.metadata().reference
+
+
+@pytest.mark.parametrize("make", [processor, consumer, source])
+@pytest.mark.parametrize("version", ["one", "1.0", "", "v1.0.0", 1])
+def test_version_that_is_none(make: Any, version: Any) -> None:
+    """What is no semantic version is refused where it is written, in words that help."""
+    with pytest.raises(PluginError, match="`a`: a semantic version such as") as raised:
+        make("a", version)
+
+    assert "plugin.metadata_invalid" == raised.value.code
+    assert f'write `@{make.__name__}("a", "1.0.0")`' == raised.value.hint

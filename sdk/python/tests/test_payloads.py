@@ -75,9 +75,19 @@ class TestRoundTrip:
             decode_json(text)
 
     @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-    def test_nan_and_infinity_become_null(self, number: float) -> None:
-        """JSON has no form for them (RFC 8259, section 6)."""
-        assert b"[null]" == encode_json([number])
+    def test_nan_and_infinity_are_refused(self, number: float) -> None:
+        """JSON has no form for them (RFC 8259, section 6): wherever they are, never null."""
+        for value in (number, [number], {"a": [None, {"b": (number,)}]}, Scalar(number), {number}):
+            with pytest.raises(PayloadInvalid, match="NaN or an infinity"):
+                encode_json(value)
+
+    def test_null_is_no_nan(self) -> None:
+        """None is written, also beside numbers and texts, in containers of every kind."""
+        value = [None, 0.5, "null", {"a": None, "b": (None, Scalar(1.5))}, b"null", 10**30]
+
+        assert [None, 0.5, "null", {"a": None, "b": [None, 1.5]}, "bnVsbA==", 10**30] == (
+            decode_json(encode_json(value))
+        )
 
 
 class TestEncoding:

@@ -68,4 +68,5 @@ def _faults(error: ValidationError) -> list[str]:
 
 def _lower(text: str) -> str:
     text = text.removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
+    # `JSON` and other abbreviations stay as they are.
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]

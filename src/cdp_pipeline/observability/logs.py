@@ -43,11 +43,21 @@ class _Forwarding(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            logger(logger=record.name).log(
-                record.levelno, record.getMessage(), exc_info=record.exc_info
-            )
-        except Exception:
-            self.handleError(record)
+            text = record.getMessage()
+        except (TypeError, ValueError):
+            # Its arguments do not fit; they may hold a secret, so the template alone is shown.
+            text = str(record.msg)
+        log = logger().bind(logger=record.name)
+        log.log(_level(record.levelno), text, **_traceback(record))
+
+
+def _level(number: int) -> int:
+    """Return the standard level at or below *number*: structlog knows no others."""
+    return max(10, min(50, number // 10 * 10))
+
+
+def _traceback(record: logging.LogRecord) -> dict[str, Any]:
+    return {"exc_info": record.exc_info} if record.exc_info else {}
 
 
 _stderr: Any = _Stderr()

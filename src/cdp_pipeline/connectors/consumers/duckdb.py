@@ -50,7 +50,7 @@ class SaveToDuckdb(SqlConsumer):
             "save-to-duckdb",
             "0.1.0",
             "consumer",
-            "Writes rows to a DuckDB file, a table a message type, exactly once.",
+            "Writes rows to a DuckDB file, a table a message type, exactly once",
             license="Apache-2.0",
             config_schema=DuckdbSettings.model_json_schema(),
             input_encoding="arrow",

@@ -67,7 +67,8 @@ class PostgresqlSettings(SqlSettings):
         """Return libpq's parameters.
 
         Raises:
-            ConfigInvalid: The DSN is none, or its port is no number; its text is not repeated, since it may hold a password.
+            ConfigInvalid: The DSN is none, or its port is no number; its text is not repeated,
+                since it may hold a password.
         """
         import psycopg
         from psycopg.conninfo import conninfo_to_dict
@@ -122,7 +123,7 @@ class SaveToPostgresql(SqlConsumer):
             "save-to-postgresql",
             "0.1.0",
             "consumer",
-            "Writes rows to PostgreSQL, a table a message type, exactly once.",
+            "Writes rows to PostgreSQL, a table a message type, exactly once",
             license="Apache-2.0",
             config_schema=PostgresqlSettings.model_json_schema(),
             input_encoding="arrow",

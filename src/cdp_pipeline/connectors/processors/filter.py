@@ -11,6 +11,7 @@ from cdpplugin import Base, Batch, Constant, OutputPart, Outputs, PluginError, P
 from cdpplugin.function import as_plugin_error
 
 from ..settings import Settings, settings_of
+from .expression_faults import kind_of
 from .expressions import Expression, ExpressionFailed, FieldMissing, compile_condition
 from .variables import VariableReader
 
@@ -49,7 +50,7 @@ class Filter(Base):
             name="filter",
             version="0.1.0",
             type="processor",
-            description="Keeps the messages for which a condition is true, drops the others.",
+            description="Keeps the messages for which a condition is true, drops the others",
             config_schema=FilterSettings.model_json_schema(),
         )
 
@@ -88,7 +89,7 @@ class Filter(Base):
         answer = self._where.evaluate(variables)
         if not isinstance(answer, bool):
             raise ExpressionFailed(
-                f"`where`: true or false expected, `{self._where.text}` gave `{answer}`",
+                f"`where`: true or false expected, `{self._where.text}` gave {kind_of(answer)}",
                 hint="compare it with something, e.g. `payload.amount > 0`",
             )
         return answer

@@ -113,7 +113,7 @@ class Flatten(Base):
             name="flatten",
             version="0.1.0",
             type="processor",
-            description="Makes one message of each array element, and columns of nested objects.",
+            description="Makes one message of each array element, and columns of nested objects",
             config_schema=FlattenSettings.model_json_schema(by_alias=True),
         )
 

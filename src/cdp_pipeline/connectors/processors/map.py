@@ -142,7 +142,7 @@ class Map(Base):
             name="map",
             version="0.1.0",
             type="processor",
-            description="Changes messages one by one: fields, type and metadata.",
+            description="Changes messages one by one: fields, type and metadata",
             config_schema=MapSettings.model_json_schema(by_alias=True),
         )
 

@@ -162,4 +162,5 @@ def _reason(error: Exception) -> str:
 
 
 def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    # `JSON` and other abbreviations stay as they are.
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]

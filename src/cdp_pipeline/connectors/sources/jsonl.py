@@ -35,6 +35,7 @@ from .json_rows import Format, JsonRowReader, JsonRows
 from .line_file import FileUnreadable, LineFile, Place
 from .text_lines import Line, LineCutter
 
+# The host installs the handler, which shows the fields given as `extra`.
 _log = logging.getLogger(__name__)
 _LOGGED_SKIPS = 10
 
@@ -81,7 +82,7 @@ class JsonLinesSettings(Settings):
     on_invalid: Literal["fail", "skip"] = Field(
         default="fail",
         description="What happens at a line that is not valid: `fail` stops the pipeline there, "
-        "`skip` leaves it out, logged and counted.",
+        "`skip` leaves it out; the log tells how many were, and the first of them.",
     )
     batch_rows: int = Field(default=1000, ge=1, description="Lines passed on at once.")
     batch_bytes: SizeBytes = Field(
@@ -120,7 +121,7 @@ class JsonLines(Base):
             name="jsonl",
             version="0.1.0",
             type="source",
-            description="Messages from files or standard input, one JSON value a line.",
+            description="Messages from files or standard input, one JSON value a line",
             config_schema=JsonLinesSettings.model_json_schema(),
         )
 
@@ -155,6 +156,10 @@ class JsonLines(Base):
         place = "stdin" if self._settings.path == STDIN else self._settings.path
         return SourceInfo("jsonl", passphrase, place)
 
+    async def stop(self) -> None:
+        if self._skipped:
+            _log.warning("invalid lines skipped", extra={"lines": self._skipped})
+
     async def describe(self) -> SourceDescription:
         """Name the stream by its files' names, not by the folder they are in."""
         path = self._settings.path
@@ -187,7 +192,7 @@ class JsonLines(Base):
         for skipped in rows.skipped:
             self._skipped += 1
             if self._skipped <= _LOGGED_SKIPS:
-                _log.warning("line skipped: %s", skipped.message)
+                _log.warning("line skipped", extra={"error": skipped.message})
         positions = [block.lines_before + number for number in rows.numbers]
         token = block.token
         if rows.error is not None:

@@ -135,7 +135,12 @@ class LedgerStream(Base):
         self._network = resolve_network(settings.network) if settings.network else None
         self._settings = settings
 
-    async def start(self, context: Context) -> None:
+    def check(self, context: Context) -> None:
+        """Find the network, which the bytes do not tell; nothing is opened.
+
+        Raises:
+            ConfigInvalid: Neither the settings nor the pipeline name it.
+        """
         from ..stellar.networks import resolve_network
 
         if self._network is None and context.network:
@@ -145,6 +150,9 @@ class LedgerStream(Base):
                 "`network`: the network of the ledgers expected, got nothing",
                 hint="set `network` to mainnet, testnet, futurenet or a passphrase",
             )
+
+    async def start(self, context: Context) -> None:
+        self.check(context)
 
     @property
     def _known_network(self) -> Network:

@@ -18,6 +18,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,12 @@ class Launches:
     """The folder of this user's launches."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self.folder = runtime_folder(environ)
+        self._environ = environ
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder, made where it was absent; see `runtime_folder`."""
+        return runtime_folder(self._environ)
 
     def begin(self, plugin: str) -> Launch:
         """Return a new launch of *plugin*, its folder made and its record written."""

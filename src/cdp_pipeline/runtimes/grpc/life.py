@@ -36,6 +36,7 @@ _DEATH_S = 2.0
 """Longest wait between a broken connection and the news that the process ended."""
 _REFUSAL_S = 0.05
 """The same, where the connection still seems whole: most likely the plugin refused."""
+_OF_BROKEN_CONNECTIONS = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
 class Launcher(Protocol):
@@ -202,9 +203,11 @@ class Life:
     async def _is_dead(self, connection: Connection, error: grpc.aio.AioRpcError) -> bool:
         """Tell whether the instance ended; a connection breaks a moment before that is known."""
         ended: asyncio.Future[Any] = connection.instance.ended
-        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
-            is_open = connection.client.channel.get_state() is grpc.ChannelConnectivity.READY
-            await asyncio.wait([ended], timeout=_REFUSAL_S if is_open else _DEATH_S)
+        is_open = connection.client.channel.get_state() is grpc.ChannelConnectivity.READY
+        if not is_open and error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            await asyncio.wait([ended], timeout=_DEATH_S)
+        elif error.code() in _OF_BROKEN_CONNECTIONS:
+            await asyncio.wait([ended], timeout=_REFUSAL_S)
         return ended.done() or connection.was_discarded
 
     async def _revive(self) -> None:

@@ -146,7 +146,8 @@ class LocalLauncher:
             await instance.stop()
             raise
         if connection.unauthenticated:
-            self._tell_once("the plugin is unauthenticated: any local user can call its port")
+            where = ", ".join(instance.listening()) or port.address
+            self._tell_once(f"the plugin is unauthenticated: whoever reaches {where} can call it")
         return connection
 
     def _environment(

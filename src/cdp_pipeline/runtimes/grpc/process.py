@@ -75,15 +75,20 @@ class PluginProcess:
         said, saying = os.pipe()
         try:
             running = _run_keeper(command, folder, environment, saying, grace_s)
-        except OSError:
+        except OSError as error:
             os.close(said)
-            raise
+            raise _not_runnable(command[0], error.errno or 0) from error
         finally:
             os.close(saying)
         process = cls(running, log, grace_s)
         started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         process._watching = asyncio.create_task(process._watch(said, started))
-        if failed := await started:
+        try:
+            failed = await started
+        except BaseException:
+            process.kill()
+            raise
+        if failed:
             await process.ended
             raise _not_runnable(command[0], failed)
         return process

@@ -29,14 +29,18 @@ async def rows(bench: Bench) -> None:
 
 @case("processor")
 async def at_once(bench: Bench) -> None:
-    """Several batches handed over at once are each answered completely."""
+    """Several batches handed over at once are each answered completely, none for another."""
     handle = await bench.shared()
     expected = await _expected(bench, handle)
-    batch = batch_for(bench, samples(bench, ROWS_AT_ONCE))
-    calls = (answer(handle, batch, bench.metadata) for _ in range(AT_ONCE))
-    for got in await asyncio.gather(*calls):
+    messages = samples(bench, ROWS_AT_ONCE + AT_ONCE)
+
+    async def one(first: int) -> None:
+        batch = batch_for(bench, messages[first : first + ROWS_AT_ONCE])
+        got = await answer(handle, batch, bench.metadata)
         if expected is not None:
-            _compare(expected, got)
+            _compare(expected, got, first)
+
+    await asyncio.gather(*(one(first) for first in range(AT_ONCE)))
 
 
 async def _expected(bench: Bench, handle: Any) -> list[Any] | None:
@@ -46,6 +50,6 @@ async def _expected(bench: Bench, handle: Any) -> list[Any] | None:
     return await answer(handle, batch_for(bench, samples(bench)), bench.metadata)
 
 
-def _compare(expected: list[Any], got: list[Any]) -> None:
+def _compare(expected: list[Any], got: list[Any], first: int = 0) -> None:
     for row, came in enumerate(got):
-        equal(expected[row % len(expected)], came, f"what comes of row {row}")
+        equal(expected[(first + row) % len(expected)], came, f"what comes of row {row}")

@@ -17,6 +17,7 @@ import zstandard
 
 from ..lake.errors import CorruptFile
 from ..lake.frame import decompress
+from ..lake.layout import parse_key
 from ..lake.manifest import MANIFEST_KEY
 from .ledgers import GeneratedLedger, generate_ledgers
 from .packing import array, u32
@@ -24,6 +25,11 @@ from .spec import LakeOccupied, LakeSpec
 
 _LEVEL = 3
 _UNFINISHED = ".part"
+_OTHER_OPTIONS = (
+    "it was written with another seed or other options, or is damaged: repeat the options it was "
+    "written with, or choose an empty folder"
+)
+_LONGER = "ask for all the ledgers that the lake there has, or choose an empty folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +148,19 @@ def _check_strangers(spec: LakeSpec, out: Path) -> None:
         expected = expected or {MANIFEST_KEY, *map(spec.layout.key_for, starts)}
         key = path.relative_to(out).as_posix()
         if key.removesuffix(_UNFINISHED) not in expected:
-            raise LakeOccupied(f"`{out}` holds `{key}`, which is no file of the lake to write")
+            _check_first(spec, out)
+            raise LakeOccupied(
+                f"`{out}` holds `{key}`, which is no file of the lake to write",
+                hint=_LONGER if parse_key(key) else None,
+            )
+
+
+def _check_first(spec: LakeSpec, out: Path) -> None:
+    """Tell a longer lake of other options from a longer one of the same, by its first file."""
+    batch = next(_batches(spec))
+    path = out / spec.layout.key_for(batch[0].sequence)
+    if path.exists() and not _holds(path, _pack_batch(batch)):
+        raise _different(path, out)
 
 
 def _put_batch(path: Path, content: bytes, compressor: zstandard.ZstdCompressor, out: Path) -> bool:
@@ -150,13 +168,16 @@ def _put_batch(path: Path, content: bytes, compressor: zstandard.ZstdCompressor,
     if not path.exists():
         _replace(path, compressor.compress(content))
         return True
-    try:
-        same = decompress(path.name, path.read_bytes()) == content
-    except CorruptFile:
-        same = False
-    if not same:
+    if not _holds(path, content):
         raise _different(path, out)
     return False
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return decompress(path.name, path.read_bytes()) == content
+    except CorruptFile:
+        return False
 
 
 def _put(path: Path, content: bytes, out: Path) -> None:
@@ -176,4 +197,6 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _different(path: Path, out: Path) -> LakeOccupied:
     key = path.relative_to(out).as_posix()
-    return LakeOccupied(f"`{key}` in `{out}` differs from the file of the lake to write")
+    return LakeOccupied(
+        f"`{key}` in `{out}` differs from the file of the lake to write", hint=_OTHER_OPTIONS
+    )

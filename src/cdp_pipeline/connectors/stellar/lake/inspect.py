@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from .batch_file import read_first_header
 from .catalog import Lake
@@ -27,11 +28,12 @@ class LakeSummary:
         layout: Ledgers per file, files per partition.
         oldest_ledger: Lowest ledger, None for an empty lake.
         newest_ledger: Highest ledger.
-        oldest_closed_at_s: When the first ledger of the oldest file closed, Unix seconds.
-        newest_closed_at_s: When the first ledger of the newest file closed, Unix seconds.
+        oldest_closed_at: When the first ledger of the oldest file closed, RFC 3339 in UTC.
+        newest_closed_at: When the first ledger of the newest file closed.
         files: Ledger files; None where the store cannot list.
         size_bytes: Their size, compressed; None where the store cannot list.
-        is_complete: Whether all files were counted; a count that stopped early says "at least".
+        all_files_counted: Whether `files` and `size_bytes` are those of the whole lake; a count
+            that stopped early says "at least". It does not say that no ledger is missing.
         extensions: Ledger files by suffix.
         other_files: Files that are neither ledgers nor the manifest.
         protocol_versions: Protocol versions of sampled ledgers, ascending.
@@ -46,11 +48,11 @@ class LakeSummary:
     layout: Layout
     oldest_ledger: int | None
     newest_ledger: int | None
-    oldest_closed_at_s: int | None
-    newest_closed_at_s: int | None
+    oldest_closed_at: str | None
+    newest_closed_at: str | None
     files: int | None
     size_bytes: int | None
-    is_complete: bool
+    all_files_counted: bool
     extensions: dict[str, int]
     other_files: int
     protocol_versions: list[int]
@@ -97,6 +99,8 @@ async def summarize(
         notes.append(f"no `{MANIFEST_KEY}`: the layout is that of the settings and file names")
     if len(extensions) > 1:
         notes.append("file suffixes are mixed: both are read")
+    if oldest is not None and newest is not None and count is not None and count.is_complete:
+        notes.extend(_missing(lake, oldest, newest, count.files))
     if count is None:
         notes.append(
             "the store cannot list: files are not counted, and the newest ledger is "
@@ -110,17 +114,31 @@ async def summarize(
         layout=lake.layout,
         oldest_ledger=None if oldest is None else oldest.first_ledger,
         newest_ledger=None if newest is None else newest.end,
-        oldest_closed_at_s=headers[0].closed_at_s if headers else None,
-        newest_closed_at_s=headers[-1].closed_at_s if headers else None,
+        oldest_closed_at=_time(headers[0].closed_at_s) if headers else None,
+        newest_closed_at=_time(headers[-1].closed_at_s) if headers else None,
         files=None if count is None else count.files,
         size_bytes=None if count is None else count.size_bytes,
-        is_complete=count is not None and count.is_complete,
+        all_files_counted=count is not None and count.is_complete,
         extensions=dict(extensions),
         other_files=0 if count is None else count.other_files,
         protocol_versions=sorted({header.protocol_version for header in headers}),
         meta_versions=sorted({header.meta_version for header in headers}),
         notes=notes,
     )
+
+
+def _missing(lake: Lake, oldest: FileName, newest: FileName, files: int) -> list[str]:
+    promised = (newest.start - oldest.start) // lake.layout.ledgers_per_file + 1
+    if files >= promised:
+        return []
+    return [
+        f"{promised - files} of {promised} files between the oldest and the newest ledger are "
+        f"missing: see `flowctl lake gaps {lake.address}`"
+    ]
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _spread(first: int, last: int) -> list[int]:

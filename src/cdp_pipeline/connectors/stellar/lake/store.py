@@ -17,7 +17,14 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 
-from .address import Address, ObjectStore, StoreOptions, open_object_store, parse_address, without_secrets
+from .address import (
+    Address,
+    ObjectStore,
+    StoreOptions,
+    open_object_store,
+    parse_address,
+    without_secrets,
+)
 from .errors import (
     LakeAddressInvalid,
     LakeCannotList,
