@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from cdp_pipeline.cli.components import setting_lines
 from cdp_pipeline.cli.progress import Rates, display, lag
 from cdp_pipeline.cli.summary import counted
 from cdp_pipeline.engine.statistics import RunStatistics, StageStatistics
@@ -67,3 +68,21 @@ def test_one_is_not_many() -> None:
     assert ["1 ledger", "0 ledgers", "1,000 ledgers"] == [
         counted(number, "ledgers") for number in (1, 0, 1000)
     ]
+
+
+def test_explain_says_nothing_of_a_default_that_is_none() -> None:
+    """A key without a default has no `[default null]`."""
+    schema = {
+        "properties": {
+            "path": {"type": "string"},
+            "start": {"type": "integer", "default": None},
+            "rows": {"type": "integer", "default": 5},
+        },
+        "required": ["path"],
+    }
+
+    assert [
+        "  path: string  [required]",
+        "  start: integer",
+        "  rows: integer  [default 5]",
+    ] == list(setting_lines(schema))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
+from obstore.exceptions import GenericError
 from tests.consumers.stream import deliveries
 
 from cdp_pipeline.connectors.backings import ArrowPayloads
 from cdp_pipeline.connectors.consumers.jsonl import SaveToJsonl
 from cdp_pipeline.connectors.consumers.parquet import SaveToParquet
+from cdp_pipeline.connectors.consumers.storage_errors import StorageUnreachable, storage_errors
 from cdpplugin import Batch, Context, Delivery, Fatal, Retry
 
 CONTEXT = Context("p", "s")
@@ -210,3 +213,21 @@ class TestObjectStore:
             await consumer.start(CONTEXT)
 
         assert "storage.unreachable" == caught.value.code
+
+
+@pytest.mark.parametrize("table", ["storage_errors", "duckdb_errors", "postgresql_errors"])
+def test_hints_stay_true_once_printed(table: str) -> None:
+    """A hint is read when the run has ended: it promises nothing that the run would still do."""
+    module = import_module(f"cdp_pipeline.connectors.consumers.{table}")
+    text = Path(module.__file__ or "").read_text()
+
+    assert "by itself" not in text
+    assert "tried again" not in text
+
+
+def test_a_store_tells_no_secret() -> None:
+    """What an object store repeats of its address is shown without user, password and query."""
+    with pytest.raises(StorageUnreachable) as raised, storage_errors("s3://bucket"):
+        raise GenericError("error sending request for url (http://bob:hunter2@host/b?sig=hunter3)")
+
+    assert "`s3://bucket`: error sending request for url (http://host/b)" == str(raised.value)

@@ -79,9 +79,11 @@ async def contained(workshop: Workshop, image: str, mode: str = "", **plugin: An
     return handle
 
 
-def labelled(client: Any, folder: Path | None = None) -> list[Any]:
+def labelled(client: Any) -> list[Any]:
     """The containers of plugins, of any host."""
-    return [c for c in client.containers.list(all=True) if HOST_LABEL in c.labels]
+    return list(
+        client.containers.list(all=True, filters={"label": HOST_LABEL}, ignore_removed=True)
+    )
 
 
 class TestConfinement:

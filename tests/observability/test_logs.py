@@ -29,9 +29,9 @@ def logging_left_as_it_was() -> Iterator[None]:
 
 
 def test_lines_of_libraries_look_like_all_others(capsys: pytest.CaptureFixture[str]) -> None:
-    """A line of Python's `logging` becomes JSON with level, time and the logger's name."""
+    """A line of Python's `logging` becomes JSON with level, time, name and its `extra` fields."""
     configure_logs("json")
-    logging.getLogger("some.connector").warning("retry %d of %d", 1, 5)
+    logging.getLogger("some.connector").warning("retry %d of %d", 1, 5, extra={"wait_s": 0.4})
     line = json.loads(capsys.readouterr().err)
 
     assert ("retry 1 of 5", "warning", "some.connector") == (
@@ -40,6 +40,7 @@ def test_lines_of_libraries_look_like_all_others(capsys: pytest.CaptureFixture[s
         line["logger"],
     )
     assert "timestamp" in line
+    assert 0.4 == line["wait_s"]
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import chain
 from typing import Any, Self
 
@@ -41,21 +41,25 @@ def _plain(value: Any) -> Any:
     )
 
 
+_NEVER_NAN = frozenset({type(None), bool, int, str, bytes})
+
+
 def _is_finite(value: Any) -> bool:
     """Tell whether no number within *value*, which can be encoded, is NaN or an infinity."""
-    if value is None or isinstance(value, _NEVER_NAN):
-        return True
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, Mapping):
-        return all(map(_is_finite, value.values())) and all(map(_is_finite, value))
+        return _are_finite(value.values()) and _are_finite(value)
     if isinstance(value, (list, tuple, Set)):
-        return all(map(_is_finite, value))
+        return _are_finite(value)
     plain = msgspec.to_builtins(value, enc_hook=_plain)
     return type(plain) is type(value) or _is_finite(plain)
 
 
-_NEVER_NAN = (str, int, bytes, bytearray)
+def _are_finite(values: Iterable[Any]) -> bool:
+    return all(type(each) in _NEVER_NAN or _is_finite(each) for each in values)
+
+
 _encoder = msgspec.json.Encoder(enc_hook=_plain)
 _decoder = msgspec.json.Decoder()
 

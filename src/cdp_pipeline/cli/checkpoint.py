@@ -59,8 +59,11 @@ def reset(
 
     from cdp_pipeline.config import load_pipeline
     from cdp_pipeline.host.reset import forget
+    from cdp_pipeline.observability.logs import configure_logs, mask_logs
 
+    configure_logs()
     config = load_pipeline(file, os.environ)
+    mask_logs(config.secrets.masked)
     if not yes:
         typer.confirm(f"Start `{config.name}` over, removing the files it wrote?", abort=True)
     for line in asyncio.run(forget(config, os.environ)) or ["nothing to reset"]:

@@ -17,6 +17,9 @@ import structlog
 
 LogFormat = Literal["text", "json"]
 LEVELS = ("debug", "info", "warning", "error")
+_OF_EVERY_RECORD = frozenset(
+    {*vars(logging.makeLogRecord({})), "message", "asctime", "logger", "level", "timestamp"}
+)
 Mask = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
@@ -48,7 +51,7 @@ class _Forwarding(logging.Handler):
             # Its arguments do not fit; they may hold a secret, so the template alone is shown.
             text = str(record.msg)
         log = logger().bind(logger=record.name)
-        log.log(_level(record.levelno), text, **_traceback(record))
+        log.log(_level(record.levelno), text, **_fields(record))
 
 
 def _level(number: int) -> int:
@@ -56,8 +59,10 @@ def _level(number: int) -> int:
     return max(10, min(50, number // 10 * 10))
 
 
-def _traceback(record: logging.LogRecord) -> dict[str, Any]:
-    return {"exc_info": record.exc_info} if record.exc_info else {}
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what the caller gave as `extra`, and the traceback where there is one."""
+    given = {k: v for k, v in vars(record).items() if k not in _OF_EVERY_RECORD and k != "event"}
+    return given | ({"exc_info": record.exc_info} if record.exc_info else {})
 
 
 _stderr: Any = _Stderr()

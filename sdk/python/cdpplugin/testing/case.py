@@ -93,13 +93,17 @@ def require(holds: Any, message: str) -> None:
 
 
 def equal(expected: Any, got: Any, what: str) -> None:
-    """Require that *what* is as expected.
+    """Require that *what* is as expected; of two lists the first difference is told.
 
     Raises:
         Failed: It is not.
     """
-    if expected != got:
-        raise Failed(f"expected {what} to be {shown(expected)}, got {shown(got)}")
+    if expected == got:
+        return
+    if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+        index = next(i for i in range(len(got)) if expected[i] != got[i])
+        equal(expected[index], got[index], f"entry {index} of {what}")
+    raise Failed(f"expected {what} to be {shown(expected)}, got {shown(got)}")
 
 
 def shown(value: Any, limit: int = 200) -> str:

@@ -100,7 +100,9 @@ class Engine:
     def _reap(self) -> list[str]:
         labelled = {"label": HOST_LABEL}
         reaped = []
-        for container in self.client.containers.list(all=True, filters=labelled):
+        for container in self.client.containers.list(
+            all=True, filters=labelled, ignore_removed=True
+        ):
             if _is_left_behind(container.labels):
                 reaped.append(container.labels.get(PLUGIN_LABEL, ""))
                 self.quietly(partial(container.remove, force=True, v=True))
