@@ -17,6 +17,7 @@ from random import Random
 from typing import Any
 
 import pytest
+
 from tests._flowctl import flowctl
 from tests._postgres import Database
 from tests.campaign.targets import Targets, counts, differences

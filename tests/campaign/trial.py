@@ -11,10 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from cdp_pipeline.config.paths import state_folder
 from tests._flowctl import BOUND_S, finish, start
 from tests.campaign.targets import Targets
-
-from cdp_pipeline.config.paths import state_folder
 
 PIPELINE = Path(__file__).with_name("campaign.yaml")
 UNDISTURBED = {

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from tests._flowctl import COMMAND, Finished, finish, flowctl, start
-from tests._workshop import Lake, Workshop
 
 from cdp_pipeline import __version__
 from cdp_pipeline.host.catalog import Catalog
+from tests._flowctl import COMMAND, Finished, finish, flowctl, start
+from tests._workshop import Lake, Workshop
 
 COMMANDS = [
     ("run",),

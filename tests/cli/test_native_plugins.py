@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from tests._flowctl import Finished, flowctl
 from tests._workshop import Workshop
 
@@ -193,13 +194,13 @@ REFUSED = {
     ),
     "exit_called": (
         "plugins.py",
-        "import cdpplugin, sys\n@cdpplugin.processor('p', '1')\ndef p(m): sys.exit(0)\n",
+        "import cdpplugin, sys\n@cdpplugin.processor('p', '1.0.0')\ndef p(m): sys.exit(0)\n",
         4,
         "plugin.exit_called",
     ),
     "output": (
         "plugins.py",
-        "import cdpplugin\n@cdpplugin.processor('p', '1')\ndef p(m): return 42\n",
+        "import cdpplugin\n@cdpplugin.processor('p', '1.0.0')\ndef p(m): return 42\n",
         4,
         "",
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests._flowctl import finish, flowctl, running
 from tests._workshop import Workshop
 

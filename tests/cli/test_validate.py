@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from tests._flowctl import COMMAND, Finished, finish, flowctl
 from tests._workshop import Workshop
 

@@ -211,7 +211,9 @@ class LeavesHalfDone(Consumer):
     def consume(self, delivery: Delivery) -> int | None:
         if len(delivery.batch) > 1:
             super().consume(
-                replace(delivery, batch=delivery.batch.slice(0, 1), positions=delivery.positions[:1])
+                replace(
+                    delivery, batch=delivery.batch.slice(0, 1), positions=delivery.positions[:1]
+                )
             )
             self._position = -1
         durable: int | None = super().consume(delivery)
@@ -264,7 +266,9 @@ def check(run: Run, broken: Callable[[], Any], case: str, **how: Mapping[str, An
     assert result.reason
 
 
-@pytest.mark.parametrize(("broken", "case"), SOURCES, ids=lambda each: getattr(each, "__name__", ""))
+@pytest.mark.parametrize(
+    ("broken", "case"), SOURCES, ids=lambda each: getattr(each, "__name__", "")
+)
 def test_the_source_fails(broken: Callable[[], Any], case: str, run: Run) -> None:
     """The case whose rule is broken fails, and says why."""
     check(run, broken, case)

@@ -22,7 +22,6 @@ from cdpplugin import (
     PluginError,
     PluginMetadata,
     Retry,
-    decode_json,
 )
 
 from .conftest import Run

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests._flowctl import flowctl, wait_until
 
 from .conftest import PLUGINS
@@ -152,7 +153,9 @@ def test_conformance_prints_a_line_a_case() -> None:
     lines = tried.out.splitlines()
     assert any(line.split()[:2] == ["ok", "batches.one_row"] for line in lines)
     assert any(line.split()[:2] == ["skipped", "metadata.output_schemas"] for line in lines)
-    verdict = r"cdp-reference-processor@1\.0\.0, conformance 1\.0: \d+ passed, 0 failed, 1 skipped, .*"
+    verdict = (
+        r"cdp-reference-processor@1\.0\.0, conformance 1\.0: \d+ passed, 0 failed, 1 skipped, .*"
+    )
     assert re.fullmatch(verdict, lines[-1])
 
 
@@ -177,7 +180,9 @@ def test_samples_come_with_the_plugin_or_from_a_file(tmp_path: Path) -> None:
     without = cases(flowctl("plugin", "conformance", tmp_path, *named).out)
     assert any("made-up messages fail" in n for n in without["batches.sampled"]["notes"])
     (tmp_path / "samples.yaml").write_text(SAMPLE)
-    given = flowctl("plugin", "conformance", tmp_path, "--config", tmp_path / "samples.yaml", *named)
+    given = flowctl(
+        "plugin", "conformance", tmp_path, "--config", tmp_path / "samples.yaml", *named
+    )
     assert [] == cases(given.out)["batches.sampled"]["notes"]
     (tmp_path / "conformance.yaml").write_text(SAMPLE)
     beside = cases(flowctl("plugin", "conformance", tmp_path, *named).out)

@@ -12,12 +12,12 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
-from tests._postgres import Database, postgres, postgres_server
 
 from cdp_pipeline.connectors.consumers.duckdb import SaveToDuckdb
 from cdp_pipeline.connectors.consumers.postgresql import SaveToPostgresql
 from cdp_pipeline.connectors.consumers.sql import SqlConsumer
 from cdpplugin import Context
+from tests._postgres import Database, postgres, postgres_server
 
 __all__ = ["SqlTarget", "postgres", "postgres_server", "sql_target"]
 

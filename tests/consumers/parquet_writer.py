@@ -8,10 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.consumers.stream import deliveries
-
 from cdp_pipeline.connectors.consumers.parquet import SaveToParquet
 from cdpplugin import Context
+from tests.consumers.stream import deliveries
 
 SETTINGS = {"max_rows": 40, "max_positions": 50, "partition_by": {"date": "closed_at"}}
 

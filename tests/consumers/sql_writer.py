@@ -13,11 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.consumers.stream import deliveries
-
 from cdp_pipeline.connectors.consumers.duckdb import SaveToDuckdb
 from cdp_pipeline.connectors.consumers.postgresql import SaveToPostgresql
 from cdpplugin import Context
+from tests.consumers.stream import deliveries
 
 CONSUMERS = {"duckdb": SaveToDuckdb, "postgresql": SaveToPostgresql}
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from tests.consumers.conftest import DuckdbTarget
 
 from cdp_pipeline.connectors.backings import ArrowPayloads
 from cdp_pipeline.connectors.consumers.duckdb import SaveToDuckdb
 from cdpplugin import Batch, ConfigInvalid, Context, Delivery, Fatal, Retry
+from tests.consumers.conftest import DuckdbTarget
 
 HOLDER = """
 import duckdb, sys

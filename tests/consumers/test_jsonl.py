@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.consumers.stream import Row, deliveries, rows_of
 
 from cdp_pipeline.connectors.consumers.jsonl import SaveToJsonl
 from cdpplugin import Batch, ConfigInvalid, Context, Delivery, Fatal
+from tests.consumers.stream import Row, deliveries, rows_of
 
 CONTEXT = Context("p", "jsonl")
 

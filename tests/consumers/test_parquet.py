@@ -9,11 +9,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.consumers.stream import arrow_batch, deliveries, read_rows, rows_of, table_rows
 
 from cdp_pipeline.connectors.backings import ArrowPayloads
 from cdp_pipeline.connectors.consumers.parquet import SaveToParquet
 from cdpplugin import Batch, ConfigInvalid, Context, Delivery, Fatal, Lazy, PluginError
+from tests.consumers.stream import arrow_batch, deliveries, read_rows, rows_of, table_rows
 
 CONTEXT = Context("p", "parquet")
 

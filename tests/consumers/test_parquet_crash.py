@@ -14,7 +14,6 @@ from typing import IO
 
 import duckdb
 import pytest
-from tests.consumers.stream import Row, deliveries, read_rows, rows_of
 
 from cdp_pipeline.connectors.consumers.file_store import FileStore, LocalFiles
 from cdp_pipeline.connectors.consumers.parquet_files import forget
@@ -23,6 +22,7 @@ from cdp_pipeline.connectors.consumers.partition import DatePartitions, NoPartit
 from cdp_pipeline.connectors.consumers.rotation import Rotation
 from cdp_pipeline.connectors.consumers.storage_errors import StorageUnreachable
 from cdpplugin import Context
+from tests.consumers.stream import Row, deliveries, read_rows, rows_of
 
 WRITER = Path(__file__).with_name("parquet_writer.py")
 

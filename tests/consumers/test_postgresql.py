@@ -16,13 +16,13 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import pytest
-from tests._postgres import PASSWORD, Database, Server
-from tests.consumers.conftest import PostgresqlTarget
-from tests.consumers.stream import ROWS_PER_POSITION, Row, deliveries, rows_of
 
 from cdp_pipeline.connectors.backings import ArrowPayloads
 from cdp_pipeline.connectors.consumers.postgresql import SaveToPostgresql
 from cdpplugin import Batch, ConfigInvalid, Context, Delivery, Fatal, PluginError, Retry
+from tests._postgres import PASSWORD, Database, Server
+from tests.consumers.conftest import PostgresqlTarget
+from tests.consumers.stream import ROWS_PER_POSITION, Row, deliveries, rows_of
 
 SECRET = "hunter2"
 MARKED_JSON = {"content_type": "application/json"}

@@ -13,13 +13,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.consumers.conftest import SqlTarget
-from tests.consumers.stream import ROWS_PER_POSITION, Row, deliveries, rows_of
 
 from cdp_pipeline.connectors.backings import ArrowPayloads
 from cdp_pipeline.connectors.consumers.sql import SqlConsumer
 from cdp_pipeline.connectors.tables import NameTaken
 from cdpplugin import Batch, ConfigInvalid, Context, Delivery, Fatal, Retry
+from tests.consumers.conftest import SqlTarget
+from tests.consumers.stream import ROWS_PER_POSITION, Row, deliveries, rows_of
 
 WRITER = Path(__file__).with_name("sql_writer.py")
 

@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 from obstore.exceptions import GenericError
-from tests.consumers.stream import deliveries
 
 from cdp_pipeline.connectors.backings import ArrowPayloads
 from cdp_pipeline.connectors.consumers.jsonl import SaveToJsonl
 from cdp_pipeline.connectors.consumers.parquet import SaveToParquet
 from cdp_pipeline.connectors.consumers.storage_errors import StorageUnreachable, storage_errors
 from cdpplugin import Batch, Context, Delivery, Fatal, Retry
+from tests.consumers.stream import deliveries
 
 CONTEXT = Context("p", "s")
 

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import ROOT
 
 from cdp_pipeline.config import parse_pipeline
 from cdp_pipeline.host.validation import check
+from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
 FLOWCTL = str(Path(sys.executable).parent / "flowctl")

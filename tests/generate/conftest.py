@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.generate.closed import Closed, closed_ledgers
 
 from cdp_pipeline.connectors.stellar.generate import LakeSpec
+from tests.generate.closed import Closed, closed_ledgers
 
 MODERN = LakeSpec(ledgers=48, first_ledger=90, seed=7, transactions_per_ledger=16)
 BEFORE_23 = LakeSpec(ledgers=8, seed=3, meta_version=1)

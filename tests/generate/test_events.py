@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from stellar_sdk import Asset, StrKey, xdr
-from tests.generate.closed import Closed, entry_key, steps
 
 from cdp_pipeline.connectors.stellar.networks import STANDALONE_PASSPHRASE
+from tests.generate.closed import Closed, entry_key, steps
 
 Movements = Counter[tuple[bytes, bytes]]
 """Stroops gained by holder (packed `SCAddress`) and asset (id of its contract)."""

@@ -7,10 +7,10 @@ from hashlib import sha256
 
 import pytest
 from stellar_sdk import Keypair, xdr
-from tests.generate.closed import Closed
 
 from cdp_pipeline.connectors.stellar.generate import LakeSpec, generate_ledgers
 from cdp_pipeline.connectors.stellar.networks import STANDALONE_PASSPHRASE
+from tests.generate.closed import Closed
 
 
 def test_decodes_and_encodes_to_the_same_bytes(every: list[Closed]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stellar_sdk import xdr
+
 from tests.generate.closed import Closed, entry_key, steps
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from hashlib import sha256
 
 from stellar_sdk import Keypair, xdr
+
 from tests.generate.closed import Closed, Transaction, entry_key, hash_of, public_key
 
 _HAPPENING = {

@@ -23,6 +23,7 @@ from cdp_pipeline.runtimes.grpc.confinement import volumes
 from cdp_pipeline.runtimes.grpc.engine import HOST_LABEL, Engine
 from cdp_pipeline.runtimes.grpc.faults import PluginCrashed
 from cdpplugin import Context
+from tests._docker import docker_client
 from tests.grpc.conftest import Workshop, batch, values
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,13 +34,8 @@ SDK = "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go"
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     """The engine's client."""
-    docker: Any = pytest.importorskip("docker")
-    try:
-        found = docker.from_env()
-    except docker.errors.DockerException as error:
-        pytest.skip(f"no Docker Engine: {error}")
-    yield found
-    found.close()
+    with docker_client() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +183,7 @@ class TestEnd:
 HOST = """
 import asyncio, sys
 from pathlib import Path
+from tests._docker import docker_client
 from tests.grpc.conftest import Workshop
 from tests.grpc.test_container import contained
 

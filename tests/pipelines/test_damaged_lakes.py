@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+
 from tests._flowctl import Finished
 from tests._workshop import FIRST, LAST, Lake, Workshop, galexie, parquet, rows
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from tests._flowctl import finish, flowctl, running, wait_until
 from tests._postgres import free_port
 from tests._workshop import FIRST, LAST, Lake, Workshop, galexie, rows

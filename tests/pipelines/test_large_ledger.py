@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from tests._workshop import Lake, Workshop, count, galexie, parquet, rows
 
 from cdp_pipeline.connectors.stellar.xdr import scan
+from tests._workshop import Lake, Workshop, count, galexie, parquet, rows
 
 LEDGER = 63092990
 COPIES = 52

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from tests._flowctl import finish, running, wait_until
 from tests._postgres import Database, Server, missing, running_server
 from tests._workshop import Workshop

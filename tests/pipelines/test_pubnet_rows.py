@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from tests._flowctl import Finished, flowctl
 from tests._workshop import FIRST, LAST, Lake, Workshop, galexie, parquet, rows
 

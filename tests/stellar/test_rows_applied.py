@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import stellar_sdk as sdk
 from stellar_sdk import xdr
+
+from cdp_pipeline.connectors.stellar.rows import LedgerUnreadable
 from tests.stellar.built_ledger import (
     ALICE,
     BALANCE_HEX,
@@ -28,8 +30,6 @@ from tests.stellar.built_ledger import (
     inner,
 )
 from tests.stellar.test_rows_details import CASES
-
-from cdp_pipeline.connectors.stellar.rows import LedgerUnreadable
 
 
 def claim(bought: sdk.Asset, amount: int) -> xdr.ClaimAtom:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import stellar_sdk as sdk
+
+from cdp_pipeline.connectors.stellar.rows.operation_details import READERS
 from tests.stellar.built_ledger import (
     BALANCE_HEX,
     BALANCE_STRKEY,
@@ -22,8 +24,6 @@ from tests.stellar.built_ledger import (
     B,
     failed,
 )
-
-from cdp_pipeline.connectors.stellar.rows.operation_details import READERS
 
 OFFER = {
     "amount": 2.5,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import stellar_sdk as sdk
 from stellar_sdk import xdr
+
 from tests.stellar.built_ledger import (
     ALICE,
     MUXED,

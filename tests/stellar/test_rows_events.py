@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import stellar_sdk as sdk
 from stellar_sdk import scval, xdr
+
+from cdp_pipeline.connectors.stellar.rows import EventsMissing
 from tests.stellar.built_ledger import (
     CONTRACT,
     ISSUED_BY,
@@ -26,8 +28,6 @@ from tests.stellar.built_ledger import (
     rows_of,
     token_event,
 )
-
-from cdp_pipeline.connectors.stellar.rows import EventsMissing
 
 PAY = sdk.Payment(B, sdk.Asset.native(), "1")
 OTHER_CONTRACT = LONGER.contract_id(PASSPHRASE)

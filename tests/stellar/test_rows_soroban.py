@@ -7,6 +7,7 @@ from hashlib import sha256
 import pytest
 import stellar_sdk as sdk
 from stellar_sdk import scval, xdr
+
 from tests.stellar.built_ledger import (
     CONTRACT,
     HASH,

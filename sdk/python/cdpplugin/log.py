@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Literal
 
@@ -22,6 +23,17 @@ Level = Literal["debug", "info", "warning", "error"]
 
 traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 """W3C trace context of the call in progress, or empty; every line of the call carries it."""
+
+
+Sink = Callable[[Level, str, dict[str, Any]], None]
+"""Takes a line: its level, what happened, and its fields."""
+
+_sinks: list[Sink] = []
+
+
+def send_lines_to(sink: Sink | None) -> None:
+    """Hand every line to *sink*: what a host does with the lines of its native plugins."""
+    _sinks[:] = [] if sink is None else [sink]
 
 
 class Logger:
@@ -60,6 +72,9 @@ def _write(level: Level, message: str, fields: dict[str, Any]) -> None:
     if trace := traceparent.get():
         fields.setdefault("traceparent", trace)
     structured = os.environ.get("PLUGIN_MODE") == "grpc"
+    if _sinks:
+        _sinks[0](level, message, fields)
+        return
     line = _json(level, message, fields) if structured else _text(level, message, fields)
     sys.stderr.write(line + "\n")
     sys.stderr.flush()

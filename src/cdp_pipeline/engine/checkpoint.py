@@ -56,7 +56,7 @@ class Checkpoint:
                     f"this run has `{wanted}`",
                     code="checkpoint.mismatch",
                     where=str(path),
-                    hint="give the pipeline another name, or start it over with "
+                    hint="give the pipeline another name and another output, or start it over with "
                     "`flowctl checkpoint reset FILE`",
                 )
 

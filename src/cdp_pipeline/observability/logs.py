@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 import structlog
 
+from cdpplugin.log import send_lines_to
+
 LogFormat = Literal["text", "json"]
 LEVELS = ("debug", "info", "warning", "error")
 _OF_EVERY_RECORD = frozenset(
@@ -95,6 +97,7 @@ def configure_logs(log_format: LogFormat = "text", level: str = "info") -> None:
     root.setLevel(level.upper())
     if _forwarding not in root.handlers:
         root.addHandler(_forwarding)
+    send_lines_to(lambda level, message, fields: getattr(logger(**fields), level)(message))
 
 
 def mask_logs(mask: Mask) -> None:
