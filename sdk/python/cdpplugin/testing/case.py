@@ -55,7 +55,7 @@ def case(*kinds: PluginKind, reference: bool = False) -> Callable[[Check], Check
     """Make a case of the function below: its docstring is the rule, its module the group."""
 
     def register(check: Check) -> Check:
-        group = check.__module__.rpartition(".")[2].removeprefix("reference_")
+        group = _module(check).removeprefix("reference_")
         name = f"{'reference.' if reference else ''}{group}.{check.__name__}"
         rule = " ".join(inspect.getdoc(check).split("\n\n")[0].split())  # type: ignore[union-attr]
         if name in _cases:
@@ -70,7 +70,11 @@ def all_cases() -> list[Case]:
     """Return every case, in the order in which they are run."""
     for group in GROUPS:
         import_module(f"{cases.__name__}.{group}")
-    return list(_cases.values())
+    return sorted(_cases.values(), key=lambda each: GROUPS.index(_module(each.check)))
+
+
+def _module(check: Check) -> str:
+    return check.__module__.rpartition(".")[2]
 
 
 def fail(message: str) -> NoReturn:
