@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import subprocess
 import sys
@@ -68,10 +69,12 @@ class Cancels(Passing):
 class NewIds(Passing):
     """Gives each output a new id each time."""
 
+    serial = itertools.count()
+
     async def process_batch(self, batch: Batch) -> Outputs:
         collector = OutputCollector(batch)
         for row in range(len(batch)):
-            message = Message(str(id(collector)) + str(row), "Task", batch.payloads.value(row))
+            message = Message(f"id-{next(self.serial)}", "Task", batch.payloads.value(row))
             collector.add(row, message)
         return collector.outputs()
 
