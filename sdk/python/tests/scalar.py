@@ -11,6 +11,9 @@ class Scalar:
     def __init__(self, value: Any) -> None:
         self._value = value
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._value!r})"
+
     def item(self) -> Any:
         """Return the plain value."""
         return self._value
@@ -21,6 +24,9 @@ class Array:
 
     def __init__(self, values: list[Any]) -> None:
         self._values = values
+
+    def __repr__(self) -> str:
+        return f"Array({self._values!r})"
 
     def item(self) -> Any:
         """Return the only value."""
@@ -37,6 +43,9 @@ class ArrowScalar:
 
     def __init__(self, value: Any) -> None:
         self._value = value
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._value!r})"
 
     def as_py(self) -> Any:
         """Return the plain value."""
