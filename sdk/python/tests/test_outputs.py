@@ -276,7 +276,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         "change",
         [{"payload": object()}, {"metadata": {"x": object()}}, {"metadata": None}],
-        ids=repr,
+        ids=["payload", "metadata value", "metadata"],
     )
     def test_what_json_has_no_form_for_fails_its_row_only(self, change: dict[str, Any]) -> None:
         """Here, and not in a consumer far behind; nothing of the row stays."""

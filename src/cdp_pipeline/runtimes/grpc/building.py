@@ -94,10 +94,9 @@ class Builder:
         if not outputs or not all(path.is_file() for path in outputs):
             return False
         built_from = self._remembered(manifest)
+        if built_from is None:  # what somebody else built may lack what cannot be seen here
+            return False
         found = dict(_files(manifest.folder))
-        if built_from is None:  # somebody else built it
-            newest = max(path.stat().st_mtime_ns for path in outputs)
-            return all(changed <= newest for _, changed in found.values())
         suffixes = {Path(name).suffix for name in built_from}
         added = [name for name in found.keys() - built_from.keys() if Path(name).suffix in suffixes]
         return not added and all(found.get(name) == facts for name, facts in built_from.items())

@@ -23,6 +23,7 @@ class Duplex:
     def __init__(self, client: Client, method: Method[Any]) -> None:
         self._call = client.stream(method)
         self._sending = asyncio.Lock()
+        self._is_begun = False
 
     async def send(self, request: Message) -> bool:
         """Send *request*; False where the call has ended, which `receive` explains."""
@@ -50,8 +51,28 @@ class Duplex:
         if below is None:
             await self._call.write(data)
             return
-        await self._call.wait_for_connection()
+        if not self._is_begun:
+            await self._begun()
         await below.send_serialized_message(data)
+
+    async def _begun(self) -> None:
+        """Wait until the call has begun.
+
+        Raises:
+            asyncio.InvalidStateError: It has ended before it had begun: the library's own wait
+                would then never wake.
+        """
+        begun = asyncio.ensure_future(self._call.wait_for_connection())
+        ended = asyncio.ensure_future(self._call.code())
+        try:
+            await asyncio.wait([begun, ended], return_when=asyncio.FIRST_COMPLETED)
+            if not begun.done():
+                raise asyncio.InvalidStateError("the call has ended before it had begun")
+            await begun
+            self._is_begun = True
+        finally:
+            for wait in (begun, ended):
+                wait.cancel()
 
     async def receive(self) -> bytes | None:
         """Return the next message; None where the plugin has ended the call well.
