@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -42,12 +43,24 @@ def docker_client() -> Iterator[Any]:
 
 def _client(docker: Any) -> Any:
     """Return a client whose engine answers, or None."""
+    if not _listens():  # the library leaves a socket open where nobody answers
+        return None
     try:
-        client = docker.from_env()
-        client.ping()
+        return docker.from_env()
     except docker.errors.DockerException:
         return None
-    return client
+
+
+def _listens() -> bool:
+    """Tell whether somebody listens where the engine's socket is."""
+    if "DOCKER_HOST" in os.environ:
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(_SOCKET)
+        except OSError:
+            return False
+    return True
 
 
 def _wait(docker: Any, engine: subprocess.Popen[bytes], log: Path) -> Any:

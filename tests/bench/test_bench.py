@@ -62,6 +62,13 @@ class TestCases:
             for goal in found["goals"]:
                 assert goal["control"] in found["controls"]
 
+    def test_what_is_left_out_is_said(self, tiny: tuple[Path, str]) -> None:
+        """A tiny run builds and installs nothing: what that leaves unmeasured has a reason."""
+        found = json.loads((tiny[0] / "grpc.json").read_text())
+        assert {"Go plugin", "pynumaflow"} == set(found["facts"]["left out"])
+        assert not {"Go plugin", "pynumaflow"} & set(found["series"])
+        assert {"Python plugin", "plain unary server"} <= set(found["series"])
+
     def test_the_table_has_every_case(self, tiny: tuple[Path, str]) -> None:
         """A row a case, also for one that was not measured."""
         table = (tiny[0] / "README.md").read_text()

@@ -7,7 +7,13 @@ import json
 import pytest
 
 from cdpplugin import get_logger
-from cdpplugin.log import traceparent
+from cdpplugin.log import send_lines_to, traceparent
+
+
+@pytest.fixture(autouse=True)
+def _no_host() -> None:
+    """Start without the sink that a host in this process may have set."""
+    send_lines_to(None)
 
 
 class TestStructured:
@@ -51,3 +57,12 @@ class TestReadable:
         monkeypatch.delenv("PLUGIN_MODE", raising=False)
         get_logger().error("no model", path="/m")
         assert "error: no model path=/m\n" == capsys.readouterr().err
+
+    def test_a_host_takes_the_lines(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """A host hands the lines of its native plugins to its own log."""
+        taken: list[tuple[str, str, dict[str, object]]] = []
+        send_lines_to(lambda level, message, fields: taken.append((level, message, fields)))
+        get_logger(part="a").info("scored", rows=3)
+        send_lines_to(None)
+        assert [("info", "scored", {"part": "a", "rows": 3})] == taken
+        assert "" == capsys.readouterr().err

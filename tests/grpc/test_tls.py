@@ -1,0 +1,157 @@
+"""Plugins elsewhere as a pipeline file names them: with TLS, mutual TLS and a token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_pipeline.config import load_pipeline
+from tests._flowctl import Finished, flowctl
+from tests.grpc._service import Service, certificates
+
+CA = {"ca": "authority.pem", "server_name": "server"}
+OWN = {"certificate": "client.pem", "key": "client-key.pem"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with certificates, and a pipeline's input."""
+    certificates(tmp_path)
+    (tmp_path / "in.jsonl").write_text('{"n": 1}\n{"n": 2}\n')
+    return tmp_path
+
+
+@pytest.fixture
+def encrypted(folder: Path) -> Iterator[Service]:
+    """A plugin that shows a certificate."""
+    service = Service(folder, str(folder))
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def mutual(folder: Path) -> Iterator[Service]:
+    """A plugin that shows a certificate, and wants to see the host's."""
+    service = Service(folder, str(folder), "mutual")
+    yield service
+    service.close()
+
+
+def write(folder: Path, path: str, **keys: Any) -> Path:
+    """Write a pipeline whose plugin is at *path*, into a file of its own folder."""
+    file = folder / "elsewhere.yaml"
+    pipeline = {
+        "name": "elsewhere",
+        "plugins": [{"name": "far", "path": path, **keys}],
+        "source": {"type": "jsonl", "config": {"path": "in.jsonl"}},
+        "pipeline": [
+            {"plugin": "far", "config": {"threshold": 5}},
+            {"type": "save-to-jsonl", "config": {"path": "out.jsonl"}},
+        ],
+    }
+    file.write_text(json.dumps(pipeline))
+    return file
+
+
+def run(folder: Path, service: Service, **keys: Any) -> Finished:
+    """Run a pipeline of *service*, from another folder than the file's."""
+    address = f"localhost:{service.port}"
+    return flowctl("run", write(folder, address, type="grpc", **keys), cwd=Path("/"))
+
+
+def answers(folder: Path) -> int:
+    """Return how many messages came back from the plugin."""
+    lines = (folder / "out.jsonl").read_text().splitlines()
+    return sum('"threshold":5' in line.replace(" ", "") for line in lines)
+
+
+class TestReached:
+    def test_with_tls(self, folder: Path, encrypted: Service) -> None:
+        """`tls.ca`, resolved against the file, is whom the plugin's certificate is held to."""
+        done = run(folder, encrypted, tls=CA)
+        assert (0, 2) == (done.code, answers(folder)), done.err
+
+    def test_with_mutual_tls(self, folder: Path, mutual: Service) -> None:
+        """`tls.certificate` and `tls.key` show the plugin who the host is."""
+        done = run(folder, mutual, tls={**CA, **OWN})
+        assert (0, 2) == (done.code, answers(folder)), done.err
+
+    def test_with_a_token(self, folder: Path) -> None:
+        """`token` is what the plugin expects; another is refused, and neither is shown."""
+        service = Service(folder, token="a-long-secret")
+        try:
+            done = run(folder, service, token="a-long-secret")
+            refused = run(folder, service, token="some-other-secret")
+        finally:
+            service.close()
+        assert (0, 2) == (done.code, answers(folder)), done.err
+        assert 4 == refused.code
+        assert "token" in refused.fault.message
+        assert "secret" not in done.err + refused.err
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("tls", "meaning"),
+        [
+            ({**CA, "ca": "other/authority.pem"}, "not signed by a trusted authority"),
+            ({}, "not signed by a trusted authority"),
+            ({**CA, "server_name": "example.org"}, "is for another name"),
+            ({**CA, "ca": "authority-key.pem"}, "no certificate or key that can be used"),
+        ],
+    )
+    def test_what_cannot_be_trusted(
+        self, folder: Path, encrypted: Service, tls: dict[str, str], meaning: str
+    ) -> None:
+        """A certificate of others, or of another name, ends the run at once and says why."""
+        (folder / "other").mkdir()
+        certificates(folder / "other")
+        done = run(folder, encrypted, tls=tls)
+
+        assert (4, "plugin.tls_failed") == (done.code, done.fault.code)
+        assert meaning in done.fault.message
+        assert "tls" in done.fault.hint
+        assert not (folder / "out.jsonl").exists()
+
+    def test_tls_to_a_plugin_that_speaks_none(self, folder: Path) -> None:
+        """With `tls` nothing is ever sent in plain text."""
+        service = Service(folder)
+        try:
+            done = run(folder, service, tls=CA)
+        finally:
+            service.close()
+        assert (4, "plugin.tls_failed") == (done.code, done.fault.code)
+        assert "does not speak TLS" in done.fault.message
+
+    def test_a_missing_file(self, folder: Path, encrypted: Service) -> None:
+        """A file that is not there is named."""
+        done = run(folder, encrypted, tls={"ca": "nothing.pem"})
+        assert "tls.unreadable" == done.fault.code
+        assert str(folder / "nothing.pem") in done.err
+
+    @pytest.mark.parametrize("keys", [{"tls": {}}, {"token": "a-long-secret"}])
+    def test_for_a_plugin_on_this_machine(self, folder: Path, keys: dict[str, Any]) -> None:
+        """Keys of a connection that is none are refused, not passed over."""
+        (folder / "mine.py").write_text("")
+        done = flowctl("run", write(folder, "mine.py", **keys))
+        assert (2, "config.value_invalid") == (done.code, done.fault.code)
+        assert f"`{next(iter(keys))}` is for a plugin at an address" in done.fault.message
+
+    @pytest.mark.parametrize("key", ["certificate", "key"])
+    def test_half_of_what_mutual_tls_takes(self, folder: Path, key: str) -> None:
+        """A certificate without its key is no proof, nor the key without its certificate."""
+        done = flowctl("validate", write(folder, "localhost:1", tls={key: OWN[key]}))
+        assert (2, "config.missing_key") == (done.code, done.fault.code)
+
+
+def test_paths_resolve_against_the_file(folder: Path) -> None:
+    """Each file of `tls` is found from the pipeline's folder; a name is no path."""
+    tls = load_pipeline(write(folder, "localhost:1", tls={**CA, **OWN})).plugins[0].tls
+    assert tls is not None
+    expected = tuple(str(folder / f"{name}.pem") for name in ("authority", "client", "client-key"))
+    assert expected == (tls.ca, tls.certificate, tls.key)
+    assert "server" == tls.server_name
