@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[1]
 _PACKAGES = (
     "cdp-pipeline",
     "cdpplugin",
+    "grpcio",
     "msgspec",
+    "protobuf",
     "pyarrow",
     "pydantic",
     "stellar-sdk",
