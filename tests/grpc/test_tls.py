@@ -148,6 +148,12 @@ class TestRefused:
         assert (2, "config.missing_key") == (done.code, done.fault.code)
 
 
+def test_an_empty_path(folder: Path) -> None:
+    """A path that came out empty is refused; it never stands for another authority."""
+    done = flowctl("validate", write(folder, "localhost:1", tls={"ca": "${CA}"}), env={"CA": ""})
+    assert (2, "config.value_invalid") == (done.code, done.fault.code)
+
+
 def test_paths_resolve_against_the_file(folder: Path) -> None:
     """Each file of `tls` is found from the pipeline's folder; a name is no path."""
     tls = load_pipeline(write(folder, "localhost:1", tls={**CA, **OWN})).plugins[0].tls

@@ -1,4 +1,4 @@
-"""The example `fraud-detection.yaml` on the real ledgers: three languages, one mail after all."""
+"""The example `fraud-detection.yaml` on the real ledgers: three languages, and a mail."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -130,6 +131,13 @@ def run_example(lake: Lake, mail_server: MailServer) -> Finished:
     return Finished(process.returncode, out.decode(), err.decode())
 
 
+def named_id(mail: Message) -> UUID:
+    """Return the id that the text of *mail* names."""
+    found = re.fullmatch(r"Fraud detected in transaction (\S+)\s*", str(mail.get_payload()))
+    assert found is not None, mail.as_string()
+    return UUID(found[1])
+
+
 class TestFraudDetection:
     def test_sends_a_mail_of_real_ledgers(
         self, real_lake: Lake, mail_server: MailServer, sockets: Path
@@ -147,12 +155,9 @@ class TestFraudDetection:
             assert f"  {stage}: 11 in, 11 out\n" in first.err
         assert {"Fraud Alert"} == {mail["Subject"] for mail in mails}
         assert {"security@example.com"} == {mail["To"] for mail in mails}
-        for mail in mails:
-            assert re.search(r"Fraud detected in transaction \d{8}\b", str(mail.get_payload()))
-        assert 3 <= len(mail_server.alive)
+        assert len(mails) == len({named_id(mail) for mail in mails})
+        assert 3 <= len(mail_server.alive), "this test cannot see the plugins"
         assert [] == left
         assert 0 == again.code, again.err
         assert "already completed" in again.err
         assert len(mails) == len(mail_server.mails)
-        print([m.as_string() for m in mails], mail_server.alive)
-        assert 0

@@ -32,6 +32,7 @@ from cdp_pipeline.config.stage import (
     StageConfig,
 )
 from cdp_pipeline.config.suggest import hint_of, nearest, unknown_name
+from cdp_pipeline.config.tls import TlsConfig
 from cdp_pipeline.config.validation import SchemaInvalid
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Secrets",
     "SourceConfig",
     "StageConfig",
+    "TlsConfig",
     "TrustConfig",
     "cache_folder",
     "check_component",

@@ -17,6 +17,7 @@ from cdp_pipeline.config.paths import resolve_path, resolve_plugin_path, state_f
 from cdp_pipeline.config.pipeline import DeadLetterConfig, PipelineConfig, PluginConfig
 from cdp_pipeline.config.references import reference_faults
 from cdp_pipeline.config.stage import ComponentConfig, StageConfig
+from cdp_pipeline.config.tls import TLS_PATHS, TlsConfig
 
 DEAD_LETTERS = "dead-letters.jsonl"
 _DEPTH = 3
@@ -108,7 +109,20 @@ def _resolved(
 ) -> PluginConfig:
     path = resolve_plugin_path(plugin.path, document.folder_of((*at, "path")), environ)
     permissions = _granted(plugin.permissions, document.folder_of(()), environ)
-    return plugin.model_copy(update={"path": path, "permissions": permissions})
+    tls = _certified(plugin.tls, document, (*at, "tls"), environ)
+    return plugin.model_copy(update={"path": path, "permissions": permissions, "tls": tls})
+
+
+def _certified(
+    tls: TlsConfig | None, document: FilledDocument, at: KeyPath, environ: Mapping[str, str]
+) -> TlsConfig | None:
+    if tls is None:
+        return None
+    files = {
+        name: resolve_path(getattr(tls, name), document.folder_of((*at, name)), environ)
+        for name in TLS_PATHS
+    }
+    return tls.model_copy(update=files)
 
 
 def _granted(grants: Permissions, folder: Path, environ: Mapping[str, str]) -> Permissions:

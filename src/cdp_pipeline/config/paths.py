@@ -23,6 +23,7 @@ PIPELINE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(dns|unix|ipv4|ipv6):")
 _ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(?<!\.py):[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_HOST_AND_PORT = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):\d+")
 _FOLDER = "cdp"
 
 
@@ -59,8 +60,11 @@ def resolve_path(text: str, base_folder: Path, environ: Mapping[str, str]) -> st
 
 
 def resolve_plugin_path(text: str, base_folder: Path, environ: Mapping[str, str]) -> str:
-    """Return a plugin's *text* resolved; a Python entry point (`module:attribute`) stays."""
-    if _ENTRY_POINT.fullmatch(text):
+    """Return a plugin's *text* resolved.
+
+    A Python entry point (`module:attribute`) and an address (`host:port`) stay.
+    """
+    if _ENTRY_POINT.fullmatch(text) or _HOST_AND_PORT.fullmatch(text):
         return text
     return resolve_path(text, base_folder, environ)
 

@@ -15,6 +15,7 @@ from cdp_pipeline.config.model import DurationS, Frozen, ShortForm
 from cdp_pipeline.config.paths import PIPELINE_NAME
 from cdp_pipeline.config.secrecy import Secrets
 from cdp_pipeline.config.stage import BatchConfig, ComponentConfig, SourceConfig, StageConfig
+from cdp_pipeline.config.tls import TlsConfig
 
 Runtime = Literal["grpc", "wasm", "native"]
 NAME_EXPECTED = (
@@ -38,7 +39,7 @@ class PluginConfig(Frozen):
     )
     path: str = Field(
         default="",
-        description="Its folder, file, address (`dns:///host:port`) or Python entry point "
+        description="Its folder, file, address (`host:port`) or Python entry point "
         "(`module:attribute`); without it the plugin is looked up by name.",
         json_schema_extra={"format": "path"},
     )
@@ -58,6 +59,17 @@ class PluginConfig(Frozen):
         default="auto",
         description="`auto` confines the plugin as far as the machine can, `required` refuses "
         "to start it where that is not possible, `off` does not confine it.",
+    )
+    tls: TlsConfig | None = Field(
+        default=None,
+        description="Certificates for a plugin at an address; `{}` is TLS with the system's "
+        "authorities, without the key the connection is not encrypted.",
+    )
+    token: str = Field(
+        default="",
+        repr=False,
+        description="Secret that a plugin at an address expects of its hosts.",
+        json_schema_extra={"secret": True},
     )
 
 

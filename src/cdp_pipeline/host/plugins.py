@@ -30,7 +30,7 @@ Launch = Callable[[int], Awaitable[Handle]]
 Found = tuple[Launch, PluginMetadata | None]
 
 _ENTRY_POINT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-_ADDRESS = re.compile(r"(dns|ipv4|ipv6|unix):.*|[\w.-]+:\d+")
+_ADDRESS = re.compile(r"(dns|ipv4|ipv6|unix):.*|([\w.-]+|\[[0-9A-Fa-f:.]+\]):\d+")
 
 
 class Plugins:
@@ -65,10 +65,12 @@ class Plugins:
 
     def _found(self, plugin: PluginConfig) -> Found:
         path = plugin.path
+        if path and (Path(path).is_dir() or Path(path).name == "plugin.yaml"):
+            return self._with_manifest(plugin, load_manifest(Path(path)))
+        if not _names_address(plugin):
+            _refuse_remote_keys(plugin)
         if not path:
             return self.installed(plugin.name)
-        if Path(path).is_dir() or Path(path).name == "plugin.yaml":
-            return self._with_manifest(plugin, load_manifest(Path(path)))
         file = path.partition(".py:")[0] + ".py" if ".py:" in path else path
         if Path(file).exists() and plugin.type in (None, "native"):
             return natively(lambda: discovery.load_file(path)), None
@@ -78,7 +80,7 @@ class Plugins:
 
     def _elsewhere(self, plugin: PluginConfig) -> Found:
         """Return what is neither a file nor a folder: an address, or an entry point."""
-        if plugin.type in (None, "grpc") and _ADDRESS.fullmatch(plugin.path):
+        if _names_address(plugin):
             return self._grpc.load_address(plugin.path, plugin), None
         if plugin.type in (None, "native") and _ENTRY_POINT.fullmatch(plugin.path):
             point = EntryPoint(plugin.name, plugin.path, discovery.GROUP)
@@ -87,6 +89,8 @@ class Plugins:
 
     def _with_manifest(self, plugin: PluginConfig, manifest: Manifest) -> Found:
         runtime = plugin.type or manifest.chosen_runtime
+        if runtime != "grpc" or not manifest.address:
+            _refuse_remote_keys(plugin)
         if runtime == "grpc":
             return self._grpc.load(manifest, plugin), manifest.metadata()
         if runtime != "native":
@@ -108,6 +112,27 @@ def natively(create: Callable[[], Plugin]) -> Launch:
         return native.handle(create(), workers=workers)
 
     return launch
+
+
+def _names_address(plugin: PluginConfig) -> bool:
+    is_address = _ADDRESS.fullmatch(plugin.path) is not None
+    return is_address and plugin.type in (None, "grpc") and not Path(plugin.path).exists()
+
+
+def _refuse_remote_keys(plugin: PluginConfig) -> None:
+    """Never let anybody believe in an encryption that there is not.
+
+    Raises:
+        ConfigError: config.value_invalid; `tls` or `token` of a plugin that is not elsewhere.
+    """
+    given = [name for name in ("tls", "token") if getattr(plugin, name)]
+    if given:
+        raise ConfigError(
+            f"`{given[0]}` is for a plugin at an address, got it for `{plugin.name}`, "
+            "which runs on this machine",
+            code="config.value_invalid",
+            hint=f"remove `{given[0]}`, or give an address such as `dns:///HOST:PORT` in `path`",
+        )
 
 
 def _missing(path: str) -> ConfigError:

@@ -12,6 +12,7 @@ PluginError
     ├── StateLost        plugin.state_lost            it died, and its state with it
     └── StartFailed      plugin.start_failed          it never became ready
         ├── StartTimeout plugin.start_timeout
+        ├── TlsFailed    plugin.tls_failed            in `tls.py`
         └── ProtocolUnsupported plugin.protocol_unsupported
 """
 

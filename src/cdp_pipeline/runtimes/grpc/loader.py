@@ -98,7 +98,7 @@ class GrpcLoader:
 
         Args:
             address: `dns:///HOST:PORT` or `HOST:PORT`.
-            plugin: What the pipeline says of it.
+            plugin: What the pipeline says of it, its `tls` and `token` among that.
             limits: Limits for what the pipeline leaves open.
             manifest: What its manifest says of it, if it has one.
 
@@ -108,7 +108,8 @@ class GrpcLoader:
         address_of(address)
         bounds = plugin.limits.over(limits or Limits())
         name = manifest.reference if manifest else plugin.name
-        return _reporting(name, lambda: self._elsewhere(name, address, manifest, bounds))
+        terms = self._remote.for_plugin(plugin)
+        return _reporting(name, lambda: self._elsewhere(name, address, terms, manifest, bounds))
 
     async def _launch(self, manifest: Manifest, plugin: PluginConfig, limits: Limits) -> Handle:
         for notice in manifest.notices():
@@ -135,12 +136,17 @@ class GrpcLoader:
         return LocalLauncher(manifest, plugin, command, self._terms, variables)
 
     async def _elsewhere(
-        self, name: str, address: str, manifest: PluginMetadata | None, limits: Limits
+        self,
+        name: str,
+        address: str,
+        terms: RemoteTerms,
+        manifest: PluginMetadata | None,
+        limits: Limits,
     ) -> Handle:
         """Return a handle of all replicas; of anything but a stateless processor one is used."""
         handles: list[Any] = []
         try:
-            for launcher in await replicas(name, address, self._remote):
+            for launcher in await replicas(name, address, terms):
                 handles.append(await self._handle(launcher, manifest, limits))
                 metadata = handles[0].metadata()
                 if metadata.type != "processor" or metadata.stateful:

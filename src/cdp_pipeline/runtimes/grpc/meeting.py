@@ -29,6 +29,7 @@ from cdp_pipeline.runtimes.grpc.faults import (
     StartTimeout,
     refused,
 )
+from cdp_pipeline.runtimes.grpc.tls import tls_failure
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import PROTOCOL
 
@@ -75,6 +76,7 @@ class Terms:
         max_message_bytes: Largest message, either way.
         credentials: TLS, or None for plain text.
         options: Further channel arguments.
+        hint: What to do where it does not become ready.
     """
 
     token: str = ""
@@ -82,6 +84,7 @@ class Terms:
     max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES
     credentials: grpc.ChannelCredentials | None = None
     options: Sequence[tuple[str, Any]] = ()
+    hint: str = "it must listen on PLUGIN_SOCKET, or on 127.0.0.1 and PLUGIN_PORT"
 
     def channel(self, target: str) -> Any:
         """Return a new channel to *target*."""
@@ -109,6 +112,7 @@ class Meeting:
         Raises:
             StartTimeout: It was not ready in time.
             StartFailed: It ended, refused, or speaks another protocol.
+            TlsFailed: Its certificate cannot be trusted, or the host's own cannot be used.
             MetadataInvalid: What it says of itself cannot be used.
         """
         ended: asyncio.Future[Any] = self._instance.ended
@@ -138,8 +142,8 @@ class Meeting:
         elif elsewhere := instance.listening():
             where = ", ".join(f"`{address}`" for address in elsewhere)
             message += f": it listens on {where}, not where its environment says"
-        hint = "it must listen on PLUGIN_SOCKET, or on 127.0.0.1 and PLUGIN_PORT"
-        return StartTimeout(with_last_lines(message, instance.last_lines), hint=hint)
+        message = with_last_lines(message, instance.last_lines)
+        return StartTimeout(message, hint=self._terms.hint)
 
     async def _meet(self) -> Connection:
         address = await self._open_address()
@@ -178,6 +182,8 @@ class Meeting:
                         f"expected plugin `{self._name}` to answer GetMetadata, got: {failure}",
                         hint=failure.hint or None,
                     ) from error
+                if failed := tls_failure(self._name, error.details() or ""):
+                    raise failed from error
                 self._heard = (error.details() or "it is unavailable").lower()
             await asyncio.sleep(_POLL_S)
 

@@ -12,11 +12,13 @@ import ipaddress
 import re
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import grpc
 
+from cdp_pipeline.config.pipeline import PluginConfig
+from cdp_pipeline.config.tls import TlsConfig
 from cdp_pipeline.errors import ArtifactError
 from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.grpc.client import DEFAULT_MAX_MESSAGE_BYTES, Channel
@@ -34,6 +36,7 @@ _KEEPALIVE = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
+_HINT = "check the address; if it wants TLS, or a certificate of the host, give them in `tls`"
 POLICY = RestartPolicy(initial_delay_s=0.5, max_delay_s=30.0, max_restarts=None)
 """A service elsewhere comes back when it does; the stage's policy says how long to wait."""
 
@@ -53,6 +56,16 @@ class TlsFiles:
     certificate: Path | None = None
     key: Path | None = None
     server_name: str = ""
+
+    @classmethod
+    def of(cls, keys: TlsConfig) -> TlsFiles:
+        """Return the files that *keys* of a pipeline name."""
+        return cls(
+            authority=Path(keys.ca) if keys.ca else None,
+            certificate=Path(keys.certificate) if keys.certificate else None,
+            key=Path(keys.key) if keys.key else None,
+            server_name=keys.server_name,
+        )
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Return what a channel needs.
@@ -96,6 +109,11 @@ class RemoteTerms:
     start_timeout_s: float = START_TIMEOUT_S
     reconnect_timeout_s: float = 5.0
     max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES
+
+    def for_plugin(self, plugin: PluginConfig) -> RemoteTerms:
+        """Return these terms, with what the pipeline says of *plugin* on top."""
+        tls = self.tls if plugin.tls is None else TlsFiles.of(plugin.tls)
+        return replace(self, tls=tls, token=plugin.token or self.token)
 
 
 class RemoteInstance:
@@ -171,6 +189,7 @@ class RemoteLauncher:
                 max_message_bytes=self._terms.max_message_bytes,
                 credentials=tls.credentials() if tls else None,
                 options=(*_KEEPALIVE, *names),
+                hint=_HINT,
             ),
         )
         connection = await meeting.connection()
