@@ -64,10 +64,10 @@ def brief() -> str:
 
 @pytest.fixture
 def load() -> Load:
-    """Load the text of a pipeline file that stands at /work/p.yaml."""
+    """Load the text of a pipeline file that stands at /data/p.yaml."""
 
     def loaded(text: str, **environ: str) -> PipelineConfig:
-        return parse_pipeline(text, "/work/p.yaml", {**HOME, **environ})
+        return parse_pipeline(text, "/data/p.yaml", {**HOME, **environ})
 
     return loaded
 

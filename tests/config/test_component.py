@@ -65,7 +65,7 @@ class TestCheck:
         with pytest.raises(ConfigError) as caught:
             check_component(pipeline.document, SOURCE, SCHEMA)
 
-        assert "/work/p.yaml:2:1: missing key `source.config.path`, expected text" == str(
+        assert "/data/p.yaml:2:1: missing key `source.config.path`, expected text" == str(
             caught.value
         )
 
@@ -74,38 +74,38 @@ class TestCheck:
         [
             (
                 "{pth: x, path: x}",
-                "/work/p.yaml:4:12: unknown key `source.config.pth`",
+                "/data/p.yaml:4:12: unknown key `source.config.pth`",
                 "did you mean `path`?",
             ),
             (
                 "{path: x, rotation: {row: 3}}",
-                "/work/p.yaml:4:32: unknown key `source.config.rotation.row`",
+                "/data/p.yaml:4:32: unknown key `source.config.rotation.row`",
                 "did you mean `rows`?",
             ),
             (
                 "{}",
-                "/work/p.yaml:4:3: missing key `source.config.path`, expected text",
+                "/data/p.yaml:4:3: missing key `source.config.path`, expected text",
                 "add `path:`",
             ),
             (
                 "{path: 5}",
-                "/work/p.yaml:4:18: `source.config.path`: expected text, got the number `5`",
+                "/data/p.yaml:4:18: `source.config.path`: expected text, got the number `5`",
                 "put it in quotes",
             ),
             (
                 "{path: x, start: soon}",
-                "/work/p.yaml:4:28: `source.config.start`: expected an integer, got text `soon`",
+                "/data/p.yaml:4:28: `source.config.start`: expected an integer, got text `soon`",
                 "",
             ),
             (
                 "{path: x, flush: [1]}",
-                "/work/p.yaml:4:28: `source.config.flush`: expected a number of at least 0 or "
+                "/data/p.yaml:4:28: `source.config.flush`: expected a number of at least 0 or "
                 "text such as `30s` or `5m`, got a list",
                 "",
             ),
             (
                 "{path: x, tables: ledgers}",
-                "/work/p.yaml:4:29: `source.config.tables`: expected a list, got text `ledgers`",
+                "/data/p.yaml:4:29: `source.config.tables`: expected a list, got text `ledgers`",
                 "",
             ),
         ],
@@ -132,7 +132,7 @@ class TestCheck:
         with pytest.raises(ConfigError) as caught:
             check_component(pipeline.document, paths, SCHEMA)
 
-        assert ["/work/p.yaml:7:12", "/work/p.yaml:12:11"] == [
+        assert ["/data/p.yaml:7:12", "/data/p.yaml:12:11"] == [
             fault.where for fault in faults_of(caught.value)
         ]
 
@@ -205,8 +205,8 @@ class TestPaths:
         config = {"path": "a/../b", "paths": ["s3://bucket/x", "~/y", "-", "/z"], "name": "n"}
 
         assert {
-            "path": "/work/b",
+            "path": "/data/b",
             "paths": ["s3://bucket/x", "/home/ann/y", "-", "/z"],
             "name": "n",
-        } == resolve_paths(config, schema, lambda _: Path("/work"), {"HOME": "/home/ann"})
+        } == resolve_paths(config, schema, lambda _: Path("/data"), {"HOME": "/home/ann"})
         assert "a/../b" == config["path"]

@@ -132,7 +132,7 @@ class TestDefaults:
         """Dead letters go to the state folder, or where the file says, relative to it."""
         assert "/home/ann/.local/state/cdp/n/dead-letters.jsonl" == load(BASE).dead_letter.path
         assert (
-            "/work/dead/x.jsonl"
+            "/data/dead/x.jsonl"
             == load(BASE + "dead_letter: {path: dead/x.jsonl}").dead_letter.path
         )
 
@@ -168,12 +168,12 @@ class TestPaths:
         plugins = "\n".join(f"- {{name: p{n}, path: '{path}'}}" for n, path in enumerate(paths))
 
         assert [
-            "/work/a",
+            "/data/a",
             "/home/ann/b",
             "/c",
             "dns:///h:1",
             "pkg.mod:Class",
-            "/work/x.py:Class",
+            "/data/x.py:Class",
         ] == [plugin.path for plugin in load(f"{BASE}plugins:\n{plugins}").plugins]
 
     def test_permissions(self, load: Load) -> None:
@@ -183,7 +183,7 @@ class TestPaths:
         )
         grants = load(BASE + text).plugins[0].permissions
 
-        assert [("/work/in", "read"), ("/work/out", "write")] == [
+        assert [("/data/in", "read"), ("/data/out", "write")] == [
             (grant.path, grant.mode) for grant in grants.files
         ]
 
@@ -222,4 +222,4 @@ class TestObject:
         copied = pickle.loads(pickle.dumps(pipeline))
 
         assert pipeline == copied
-        assert "/work/p.yaml:40:13" == copied.locations.where(("pipeline", 3, "config", "path"))
+        assert "/data/p.yaml:40:13" == copied.locations.where(("pipeline", 3, "config", "path"))
