@@ -53,7 +53,7 @@ type ConfigInvalid struct {
 // order is kept.
 type Retry struct {
 	Message string
-	// After is the least wait before the next try; 0 leaves it to the stage's back-off.
+	// After is the wait before the next try; 0 leaves it to the stage's back-off.
 	After time.Duration
 	// Code is [CodeRetry] where it is empty.
 	Code string
