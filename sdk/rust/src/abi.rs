@@ -74,7 +74,10 @@ fn taken(address: u32, size: u32) -> Input {
     );
     // SAFETY: the capacity was checked; the host has written the bytes.
     unsafe { bytes.set_len(HEADROOM + size as usize) };
-    Input { bytes, start: HEADROOM }
+    Input {
+        bytes,
+        start: HEADROOM,
+    }
 }
 
 /// Makes a call without input; returns the address of the answer's record.
@@ -84,7 +87,9 @@ pub fn ask(make: fn() -> Box<dyn Guest>, call: impl FnOnce(&mut dyn Guest) -> An
     let guest = unsafe { GUEST.get() };
     if guest.is_none() {
         panic::set_hook(Box::new(|info| {
-            let place = info.location().map(|place| format!("{}:{}", place.file(), place.line()));
+            let place = info
+                .location()
+                .map(|place| format!("{}:{}", place.file(), place.line()));
             note_panic(info.payload(), &place.unwrap_or_default());
         }));
     }
@@ -113,7 +118,10 @@ fn answer(given: Answer) -> u32 {
 }
 
 fn note_panic(payload: &(dyn Any + Send), place: &str) {
-    let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+    let text = match (
+        payload.downcast_ref::<&str>(),
+        payload.downcast_ref::<String>(),
+    ) {
         (Some(text), _) => text,
         (_, Some(text)) => text.as_str(),
         _ => "panicked with something that is no text",

@@ -62,7 +62,9 @@ impl Answered {
             }
         }
         if row >= rows {
-            return Err(refused(format!("expected an error of a row below {rows}, got row {row}")));
+            return Err(refused(format!(
+                "expected an error of a row below {rows}, got row {row}"
+            )));
         }
         match error.instruction() {
             Instruction::Drop => *self.dropped.entry(error.message().to_string()).or_default() += 1,
@@ -88,7 +90,10 @@ impl Answered {
     /// Returns the outputs of an input row.
     pub fn outputs_of(&self, row: usize) -> Vec<&Message> {
         let pairs = self.rows.iter().zip(&self.outputs);
-        pairs.filter(|(own, _)| **own == row).map(|(_, message)| message).collect()
+        pairs
+            .filter(|(own, _)| **own == row)
+            .map(|(_, message)| message)
+            .collect()
     }
 }
 
@@ -110,15 +115,19 @@ fn output_rows(given: Vec<usize>, outputs: usize, rows: usize) -> Result<Vec<usi
     }
     if given.len() != outputs {
         let expected = if given.is_empty() { rows } else { outputs };
-        return Err(refused(format!("expected {expected} outputs with a row each, got {outputs}")));
+        return Err(refused(format!(
+            "expected {expected} outputs with a row each, got {outputs}"
+        )));
     }
     if given.windows(2).any(|pair| pair[0] > pair[1]) {
-        return Err(refused("expected output rows that never decrease".to_string()));
+        return Err(refused(
+            "expected output rows that never decrease".to_string(),
+        ));
     }
     match given.last() {
-        Some(last) if *last >= rows => {
-            Err(refused(format!("expected output rows below {rows}, got {last}")))
-        }
+        Some(last) if *last >= rows => Err(refused(format!(
+            "expected output rows below {rows}, got {last}"
+        ))),
         _ => Ok(given),
     }
 }
@@ -134,7 +143,8 @@ fn text_of(bytes: &[u8]) -> String {
 /// Reads a protobuf `Error`.
 pub(crate) fn decode_error(wire: &[u8]) -> Result<Error> {
     let mut error = Error::new("");
-    let (mut instruction, mut code, mut message, mut hint) = (0, String::new(), String::new(), String::new());
+    let (mut instruction, mut code, mut message, mut hint) =
+        (0, String::new(), String::new(), String::new());
     let mut fields = Fields::new(wire, Span::new(0, wire.len()));
     while let Some(field) = fields.next()? {
         match field {

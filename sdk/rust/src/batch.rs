@@ -73,7 +73,10 @@ impl Name {
 
     /// Tells whether its entries are text.
     fn is_text(self) -> bool {
-        matches!(self, Name::Ids | Name::Types | Name::TraceIds | Name::ContentTypes)
+        matches!(
+            self,
+            Name::Ids | Name::Types | Name::TraceIds | Name::ContentTypes
+        )
     }
 
     fn place(self) -> usize {
@@ -127,7 +130,10 @@ impl Batch {
     /// Reads a `MessageBatch` that stands behind a number of other bytes.
     pub(crate) fn decode(bytes: Vec<u8>, start: usize) -> Result<Self> {
         if bytes.len() > Span::MOST {
-            return Err(invalid(format!("the batch has {} bytes, too many", bytes.len())));
+            return Err(invalid(format!(
+                "the batch has {} bytes, too many",
+                bytes.len()
+            )));
         }
         let piece = Span::new(start, bytes.len());
         Batch::decode_piece(Rc::new(bytes), piece)
@@ -217,7 +223,11 @@ impl Batch {
     }
 
     fn column(&self, name: Name, default: &'static [u8]) -> Column<'_> {
-        Column { buffer: &self.buffer, entries: &self.columns[name.place()], default }
+        Column {
+            buffer: &self.buffer,
+            entries: &self.columns[name.place()],
+            default,
+        }
     }
 
     /// Returns the message ids.
@@ -278,7 +288,10 @@ impl Batch {
     /// Tells whether this is the one source of all rows.
     #[inline]
     pub(crate) fn is_source(&self, source: &Rc<SourceInfo>) -> bool {
-        self.source.borrow().as_ref().map_or(false, |own| Rc::ptr_eq(own, source))
+        self.source
+            .borrow()
+            .as_ref()
+            .map_or(false, |own| Rc::ptr_eq(own, source))
     }
 
     /// Returns a row as a message.
@@ -289,9 +302,11 @@ impl Batch {
     #[inline]
     pub fn message(&self, row: usize) -> Result<Message> {
         if self.encoding == Encoding::Arrow {
-            return Err(Error::new("the rows of an arrow batch cannot be read one by one")
-                .code(codes::ENCODING_UNSUPPORTED)
-                .hint("read `Batch::arrow` in a batch function, or ask for json"));
+            return Err(
+                Error::new("the rows of an arrow batch cannot be read one by one")
+                    .code(codes::ENCODING_UNSUPPORTED)
+                    .hint("read `Batch::arrow` in a batch function, or ask for json"),
+            );
         }
         Ok(Message {
             id: self.text(Name::Ids, row),
@@ -302,6 +317,16 @@ impl Batch {
             trace_id: self.text(Name::TraceIds, row),
             content_type: self.content_type(row),
         })
+    }
+
+    /// Returns the payload of a row as an object that is read field by field.
+    ///
+    /// # Errors
+    ///
+    /// `message.payload_invalid`: It is something else.
+    #[inline]
+    pub fn object(&self, row: usize) -> Result<Object> {
+        Object::parse(self.payload(row))
     }
 
     #[inline]
@@ -382,7 +407,9 @@ fn invalid(message: String) -> Error {
 fn encoding_of(name: &[u8]) -> Result<Encoding> {
     Encoding::named(name).ok_or_else(|| {
         let name = String::from_utf8_lossy(name);
-        Error::new(format!("expected payloads in json, sep51, xdr or arrow, got `{name}`"))
-            .code(codes::ENCODING_UNSUPPORTED)
+        Error::new(format!(
+            "expected payloads in json, sep51, xdr or arrow, got `{name}`"
+        ))
+        .code(codes::ENCODING_UNSUPPORTED)
     })
 }

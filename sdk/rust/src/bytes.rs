@@ -19,7 +19,10 @@ impl Span {
 
     pub fn new(start: usize, end: usize) -> Self {
         debug_assert!(start <= end && end <= Self::MOST);
-        Span { start: start as u32, end: end as u32 }
+        Span {
+            start: start as u32,
+            end: end as u32,
+        }
     }
 
     #[inline]
@@ -45,7 +48,10 @@ impl Span {
 
     /// Returns this piece of what itself begins at `base`.
     fn within(self, base: Span) -> Self {
-        Span { start: base.start + self.start, end: base.start + self.end }
+        Span {
+            start: base.start + self.start,
+            end: base.start + self.end,
+        }
     }
 }
 

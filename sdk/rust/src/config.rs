@@ -23,7 +23,8 @@ impl Config {
         if text.is_empty() {
             text = Bytes::from_static(b"{}");
         }
-        let object = Object::parse(text.clone()).map_err(|error| Error::invalid(error.message()))?;
+        let object =
+            Object::parse(text.clone()).map_err(|error| Error::invalid(error.message()))?;
         Ok(Config { text, object })
     }
 
@@ -58,7 +59,12 @@ impl Config {
     ///
     /// `plugin.config_invalid`: There is another one; the hint lists those that are known.
     pub fn only(&self, known: &[&str]) -> Result<()> {
-        match self.object.names()?.iter().find(|name| !known.contains(&name.as_str())) {
+        match self
+            .object
+            .names()?
+            .iter()
+            .find(|name| !known.contains(&name.as_str()))
+        {
             Some(name) => Err(unknown(name, known)),
             None => Ok(()),
         }
@@ -152,7 +158,10 @@ mod decoding {
 
     impl<'de> Entries<'de> {
         fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-            let entries = self.0.into_iter().map(|(key, text)| (Cow::Owned::<str>(key.clone()), Value { key, text }));
+            let entries = self
+                .0
+                .into_iter()
+                .map(|(key, text)| (Cow::Owned::<str>(key.clone()), Value { key, text }));
             visitor.visit_map(MapDeserializer::new(entries))
         }
     }
@@ -170,7 +179,11 @@ mod decoding {
             fields: &'static [&'static str],
             visitor: V,
         ) -> Result<V::Value, Fault> {
-            if let Some((name, _)) = self.0.iter().find(|(name, _)| !fields.contains(&name.as_str())) {
+            if let Some((name, _)) = self
+                .0
+                .iter()
+                .find(|(name, _)| !fields.contains(&name.as_str()))
+            {
                 return Err(Fault(unknown(name, fields)));
             }
             self.visit(visitor)

@@ -44,7 +44,11 @@ pub struct Answer {
 
 impl Answer {
     fn new(status: u32, bytes: Vec<u8>) -> Self {
-        Answer { status, bytes, start: 0 }
+        Answer {
+            status,
+            bytes,
+            start: 0,
+        }
     }
 
     fn of(given: Result<Vec<u8>>) -> Self {
@@ -110,7 +114,10 @@ pub trait Guest {
 
 /// Returns a processor as a plugin.
 pub fn processor(processor: impl Processor + 'static) -> Box<dyn Guest> {
-    Box::new(Hosted { processor, started: false })
+    Box::new(Hosted {
+        processor,
+        started: false,
+    })
 }
 
 /// Returns a function for one message as a plugin.
@@ -136,7 +143,8 @@ struct Hosted<P> {
 
 impl<P: Processor> Hosted<P> {
     fn configured(&mut self, config: Input) -> Result<()> {
-        self.processor.configure(&Config::parse(config.into_bytes())?)
+        self.processor
+            .configure(&Config::parse(config.into_bytes())?)
     }
 
     fn begun(&mut self, context: Input) -> Result<()> {
@@ -157,7 +165,11 @@ impl<P: Processor> Hosted<P> {
         let batch = Batch::decode(input.bytes, input.start)?;
         let outputs = self.processed(&batch)?;
         let (bytes, start) = outputs.encode(batch);
-        Ok(Answer { status: status::OK, bytes, start })
+        Ok(Answer {
+            status: status::OK,
+            bytes,
+            start,
+        })
     }
 
     /// Works on a message as a batch of one row.
@@ -212,7 +224,11 @@ impl<P: Processor> Guest for Hosted<P> {
     }
 
     fn configure(&mut self, config: Input) -> Answer {
-        Answer::of(self.configured(config).map(|()| Vec::new()).map_err(refused))
+        Answer::of(
+            self.configured(config)
+                .map(|()| Vec::new())
+                .map_err(refused),
+        )
     }
 
     fn start(&mut self, context: Input) -> Answer {
@@ -224,7 +240,8 @@ impl<P: Processor> Guest for Hosted<P> {
     }
 
     fn process_batch(&mut self, batch: Input) -> Answer {
-        self.answered(batch).unwrap_or_else(|error| Answer::failed(&error))
+        self.answered(batch)
+            .unwrap_or_else(|error| Answer::failed(&error))
     }
 
     fn health(&mut self) -> Answer {

@@ -32,7 +32,7 @@ pub use batch::{Batch, Column};
 pub use bytes::Bytes;
 pub use config::Config;
 pub use error::{codes, Error, Instruction, Result};
-pub use json::{FromJson, ToJson};
+pub use json::{elements, FromJson, ToJson};
 pub use message::{Message, SourceInfo, CONTENT_TYPE_JSON};
 pub use metadata::{Encoding, Metadata, ABI, SDK};
 pub use object::Object;
@@ -100,22 +100,30 @@ macro_rules! __plugin {
 
             #[no_mangle]
             extern "C" fn configure(address: u32, size: u32) -> u32 {
-                hand(cdp_plugin, address, size, |guest, config| guest.configure(config))
+                hand(cdp_plugin, address, size, |guest, config| {
+                    guest.configure(config)
+                })
             }
 
             #[no_mangle]
             extern "C" fn start(address: u32, size: u32) -> u32 {
-                hand(cdp_plugin, address, size, |guest, context| guest.start(context))
+                hand(cdp_plugin, address, size, |guest, context| {
+                    guest.start(context)
+                })
             }
 
             #[no_mangle]
             extern "C" fn process(address: u32, size: u32) -> u32 {
-                hand(cdp_plugin, address, size, |guest, message| guest.process(message))
+                hand(cdp_plugin, address, size, |guest, message| {
+                    guest.process(message)
+                })
             }
 
             #[no_mangle]
             extern "C" fn process_batch(address: u32, size: u32) -> u32 {
-                hand(cdp_plugin, address, size, |guest, batch| guest.process_batch(batch))
+                hand(cdp_plugin, address, size, |guest, batch| {
+                    guest.process_batch(batch)
+                })
             }
 
             #[no_mangle]
@@ -135,7 +143,9 @@ macro_rules! __plugin {
 
             #[no_mangle]
             extern "C" fn import_state(address: u32, size: u32) -> u32 {
-                hand(cdp_plugin, address, size, |guest, state| guest.import_state(state))
+                hand(cdp_plugin, address, size, |guest, state| {
+                    guest.import_state(state)
+                })
             }
 
             #[no_mangle]

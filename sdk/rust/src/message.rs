@@ -47,7 +47,11 @@ pub struct Message {
 impl Message {
     /// Returns a message without an id, with a payload that is JSON.
     pub fn new(r#type: impl Into<Text>, payload: impl Into<Bytes>) -> Self {
-        Message { r#type: r#type.into(), payload: payload.into(), ..Message::default() }
+        Message {
+            r#type: r#type.into(),
+            payload: payload.into(),
+            ..Message::default()
+        }
     }
 
     /// Returns the payload as an object that is read field by field.

@@ -24,7 +24,12 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    const ALL: [Encoding; 4] = [Encoding::Json, Encoding::Sep51, Encoding::Xdr, Encoding::Arrow];
+    const ALL: [Encoding; 4] = [
+        Encoding::Json,
+        Encoding::Sep51,
+        Encoding::Xdr,
+        Encoding::Arrow,
+    ];
 
     /// Returns its name on the wire.
     pub fn name(self) -> &'static str {
@@ -40,7 +45,9 @@ impl Encoding {
         if name.is_empty() {
             return Some(Encoding::Json);
         }
-        Encoding::ALL.into_iter().find(|encoding| encoding.name().as_bytes() == name)
+        Encoding::ALL
+            .into_iter()
+            .find(|encoding| encoding.name().as_bytes() == name)
     }
 
     /// Tells whether payloads are JSON text.
@@ -67,7 +74,10 @@ impl Metadata {
     ///
     /// `name` is unique, lower case with dashes; `version` is a semantic version.
     pub fn new(name: &str, version: &str) -> Self {
-        let metadata = Metadata { told: Object::new(), fault: None };
+        let metadata = Metadata {
+            told: Object::new(),
+            fault: None,
+        };
         metadata
             .with("name", name)
             .with("version", version)
@@ -127,7 +137,12 @@ impl Metadata {
 
     /// Sets the JSON Schema of an output type's payload.
     pub fn output_schema(mut self, r#type: &str, json: &str) -> Self {
-        let mut schemas = self.told.object("output_schema").ok().flatten().unwrap_or_default();
+        let mut schemas = self
+            .told
+            .object("output_schema")
+            .ok()
+            .flatten()
+            .unwrap_or_default();
         if let Err(error) = schemas.set_raw(r#type, json) {
             self.fault = Some(error);
         }
@@ -147,7 +162,9 @@ impl Metadata {
     /// Sets the memory that must be free before it is started, and that it uses at the most.
     pub fn memory_mb(self, min: u32, max: u32) -> Self {
         let mut resources = Object::new();
-        let set = resources.set("min_memory_mb", min).and_then(|()| resources.set("max_memory_mb", max));
+        let set = resources
+            .set("min_memory_mb", min)
+            .and_then(|()| resources.set("max_memory_mb", max));
         debug_assert!(set.is_ok());
         self.with("resources", resources)
     }

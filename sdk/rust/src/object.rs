@@ -73,13 +73,20 @@ impl Object {
             ))
             .code(codes::PAYLOAD_INVALID)
         })?;
-        Ok(Object { text, fields: RefCell::new(Some(fields)), ..Object::default() })
+        Ok(Object {
+            text,
+            fields: RefCell::new(Some(fields)),
+            ..Object::default()
+        })
     }
 
     /// Returns an object that is read when it is first asked for something; empty text is `{}`.
     #[inline]
     pub(crate) fn unread(text: Bytes) -> Self {
-        Object { text, ..Object::default() }
+        Object {
+            text,
+            ..Object::default()
+        }
     }
 
     /// Returns the text as it came, unless something was changed.
@@ -110,7 +117,9 @@ impl Object {
 
     fn find(&self, name: &str) -> Result<Option<(usize, Field)>> {
         self.read(|fields| {
-            let at = fields.iter().rposition(|field| self.is_named(field, name))?;
+            let at = fields
+                .iter()
+                .rposition(|field| self.is_named(field, name))?;
             Some((at, fields[at]))
         })
     }
@@ -141,7 +150,9 @@ impl Object {
 
     /// Returns the text of a field's value, or nothing where there is no such field.
     pub fn raw(&self, name: &str) -> Result<Option<&str>> {
-        Ok(self.find(name)?.map(|(_, field)| checked_text(self.bytes(field.value, field.value_added))))
+        Ok(self
+            .find(name)?
+            .map(|(_, field)| checked_text(self.bytes(field.value, field.value_added))))
     }
 
     /// Returns a field's value, or nothing where there is no such field.
@@ -153,8 +164,10 @@ impl Object {
         match self.raw(name)? {
             Some(json) => match T::from_json(json) {
                 Some(value) => Ok(Some(value)),
-                None => Err(Error::new(format!("field `{name}`: {}", unexpected::<T>(json)))
-                    .code(codes::PAYLOAD_INVALID)),
+                None => Err(
+                    Error::new(format!("field `{name}`: {}", unexpected::<T>(json)))
+                        .code(codes::PAYLOAD_INVALID),
+                ),
             },
             None => Ok(None),
         }
@@ -174,8 +187,12 @@ impl Object {
     /// Returns the names of all fields, in their order.
     pub fn names(&self) -> Result<Vec<String>> {
         let fields = self.read(|fields| fields.clone())?;
-        let quoted = fields.iter().map(|field| self.bytes(field.key.span, field.key_added));
-        Ok(quoted.map(|key| String::from_json(checked_text(key)).unwrap_or_default()).collect())
+        let quoted = fields
+            .iter()
+            .map(|field| self.bytes(field.key.span, field.key_added));
+        Ok(quoted
+            .map(|key| String::from_json(checked_text(key)).unwrap_or_default())
+            .collect())
     }
 
     /// Puts a value in place of a field, or at the end.
@@ -184,13 +201,24 @@ impl Object {
         let value = self.add(value);
         self.changed = true;
         if let Some((at, field)) = found {
-            let changed = Field { value, value_added: true, ..field };
+            let changed = Field {
+                value,
+                value_added: true,
+                ..field
+            };
             return self.read(|fields| fields[at] = changed);
         }
         let span = self.add(name);
         let escaped = self.bytes(span, true).contains(&b'\\');
         let key = Written { span, escaped };
-        self.read(|fields| fields.push(Field { key, value, key_added: true, value_added: true }))
+        self.read(|fields| {
+            fields.push(Field {
+                key,
+                value,
+                key_added: true,
+                value_added: true,
+            })
+        })
     }
 
     /// Puts JSON text in place of a field, or at the end.
@@ -201,10 +229,16 @@ impl Object {
     pub fn set_raw(&mut self, name: &str, json: &str) -> Result<()> {
         let mut reader = Reader::new(json.as_bytes());
         reader.space();
-        reader.value().and_then(|()| reader.end()).map_err(|fault| {
-            Error::new(format!("field `{name}`: expected JSON, got `{}`: {fault}", shortened(json)))
+        reader
+            .value()
+            .and_then(|()| reader.end())
+            .map_err(|fault| {
+                Error::new(format!(
+                    "field `{name}`: expected JSON, got `{}`: {fault}",
+                    shortened(json)
+                ))
                 .code(codes::PAYLOAD_INVALID)
-        })?;
+            })?;
         self.set(name, Checked(json))
     }
 
@@ -302,7 +336,12 @@ fn fields_of(text: &[u8]) -> Result<Vec<Field>, Fault> {
             let start = reader.at();
             reader.value()?;
             let value = Span::new(start, reader.at());
-            fields.push(Field { key, value, key_added: false, value_added: false });
+            fields.push(Field {
+                key,
+                value,
+                key_added: false,
+                value_added: false,
+            });
             if !reader.more(b'}')? {
                 break;
             }

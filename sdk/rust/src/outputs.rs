@@ -26,27 +26,47 @@ enum Given {
     /// The batch as it came.
     Batch,
     /// The front of an answer, and where it begins in its bytes.
-    Written { answer: Vec<u8>, start: usize, rows: Option<Vec<u32>> },
+    Written {
+        answer: Vec<u8>,
+        start: usize,
+        rows: Option<Vec<u32>>,
+    },
 }
 
 impl Outputs {
     /// Passes on every row as it came.
     pub fn each() -> Self {
-        Outputs { given: Given::Batch, errors: Vec::new(), dropped: BTreeMap::new() }
+        Outputs {
+            given: Given::Batch,
+            errors: Vec::new(),
+            dropped: BTreeMap::new(),
+        }
     }
 
     /// Leaves out every row of a batch, for one reason.
     pub(crate) fn none(rows: usize, reason: &str) -> Self {
-        let given = Given::Written { answer: Vec::new(), start: 0, rows: None };
+        let given = Given::Written {
+            answer: Vec::new(),
+            start: 0,
+            rows: None,
+        };
         let dropped = BTreeMap::from([(reason.to_string(), rows as u64)]);
-        Outputs { given, errors: Vec::new(), dropped }
+        Outputs {
+            given,
+            errors: Vec::new(),
+            dropped,
+        }
     }
 
     /// Returns the answer to a batch as a `ProcessBatchResponse`, and where it begins in its bytes.
     pub(crate) fn encode(self, batch: Batch) -> (Vec<u8>, usize) {
         let (mut answer, start, rows) = match self.given {
             Given::Batch => as_it_came(batch),
-            Given::Written { answer, start, rows } => (answer, start, rows),
+            Given::Written {
+                answer,
+                start,
+                rows,
+            } => (answer, start, rows),
         };
         if let Some(rows) = rows {
             put_rows(&mut answer, &rows);
@@ -183,7 +203,9 @@ impl<'a> OutputCollector<'a> {
         }
         self.check(row)?;
         self.unpass();
-        let unchanged = message.payload.is(self.batch.buffer(), self.batch.span(Name::Payloads, row));
+        let unchanged = message
+            .payload
+            .is(self.batch.buffer(), self.batch.span(Name::Payloads, row));
         self.unchanged += usize::from(unchanged);
         self.rows.push(row as u32);
         self.writer.add(message);
@@ -216,7 +238,11 @@ impl<'a> OutputCollector<'a> {
     ///   others that were replaced; an answer has one form of payload.
     /// - [`codes::OUTPUT_INVALID`]: The row of an error is none of the batch.
     pub fn outputs(mut self) -> Result<Outputs> {
-        if let Some((row, _)) = self.errors.iter().find(|(row, _)| *row as usize >= self.batch.len()) {
+        if let Some((row, _)) = self
+            .errors
+            .iter()
+            .find(|(row, _)| *row as usize >= self.batch.len())
+        {
             return Err(out_of_range(*row as usize, self.batch.len()));
         }
         let given = if self.passed == Some(self.batch.len()) {
@@ -225,7 +251,11 @@ impl<'a> OutputCollector<'a> {
             self.unpass();
             self.written()?
         };
-        Ok(Outputs { given, errors: self.errors, dropped: self.dropped })
+        Ok(Outputs {
+            given,
+            errors: self.errors,
+            dropped: self.dropped,
+        })
     }
 
     fn written(&mut self) -> Result<Given> {
@@ -233,8 +263,13 @@ impl<'a> OutputCollector<'a> {
         let writer = std::mem::replace(&mut self.writer, BatchWriter::new(0, 0));
         let (answer, start) = writer.finish_answer(encoding);
         let rows = std::mem::take(&mut self.rows);
-        let one_each = rows.len() == self.batch.len() && (0..).zip(&rows).all(|(at, row)| at == *row);
-        Ok(Given::Written { answer, start, rows: (!one_each).then(|| rows) })
+        let one_each =
+            rows.len() == self.batch.len() && (0..).zip(&rows).all(|(at, row)| at == *row);
+        Ok(Given::Written {
+            answer,
+            start,
+            rows: (!one_each).then(|| rows),
+        })
     }
 
     fn encoding(&self) -> Result<Encoding> {
@@ -275,7 +310,8 @@ impl<'a> OutputCollector<'a> {
     fn make_room(&mut self) {
         const MORE: usize = 32;
         self.rows.reserve(self.batch.len());
-        self.writer.reserve(self.batch.size() + MORE * self.batch.len());
+        self.writer
+            .reserve(self.batch.size() + MORE * self.batch.len());
     }
 
     #[inline]
@@ -306,7 +342,10 @@ impl<'a> OutputCollector<'a> {
                 true => message.content_type == CONTENT_TYPE_JSON,
                 false => message.content_type.is(buffer, content_type),
             }
-            && message.metadata.unchanged().map_or(false, |text| text.is(buffer, span(Name::Metadata)))
+            && message
+                .metadata
+                .unchanged()
+                .map_or(false, |text| text.is(buffer, span(Name::Metadata)))
             && self.batch.is_source(&message.source)
     }
 }

@@ -47,7 +47,11 @@ pub struct HealthStatus {
 
 impl Default for HealthStatus {
     fn default() -> Self {
-        HealthStatus { status: Status::Healthy, message: String::new(), details: Object::new() }
+        HealthStatus {
+            status: Status::Healthy,
+            message: String::new(),
+            details: Object::new(),
+        }
     }
 }
 
@@ -94,7 +98,8 @@ impl IntoMessages for Option<Message> {
 
 impl IntoMessages for Vec<Message> {
     fn give(self, row: usize, collector: &mut OutputCollector<'_>) -> Result<()> {
-        self.iter().try_for_each(|message| collector.add(row, message))
+        self.iter()
+            .try_for_each(|message| collector.add(row, message))
     }
 }
 

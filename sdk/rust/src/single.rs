@@ -22,14 +22,22 @@ pub(crate) fn read_message(json: Bytes) -> Result<Message> {
         metadata: object.object("metadata")?.unwrap_or_default(),
         source: Rc::new(read_source(&object)?),
         trace_id: text("trace_id")?,
-        content_type: if content_type.is_empty() { own.content_type } else { content_type },
+        content_type: if content_type.is_empty() {
+            own.content_type
+        } else {
+            content_type
+        },
     })
 }
 
 fn read_source(message: &Object) -> Result<SourceInfo> {
     let object = message.object("source")?.unwrap_or_default();
     let text = |name| Ok::<_, Error>(object.get::<Text>(name)?.unwrap_or_default());
-    Ok(SourceInfo { name: text("name")?, network: text("network")?, uri: text("uri")? })
+    Ok(SourceInfo {
+        name: text("name")?,
+        network: text("network")?,
+        uri: text("uri")?,
+    })
 }
 
 /// Returns messages as a JSON array.
@@ -81,8 +89,10 @@ fn checked(payload: &Bytes) -> Result<&[u8]> {
     reader.space();
     match reader.value().and_then(|()| reader.end()) {
         Ok(()) => Ok(payload),
-        Err(fault) => Err(Error::new(format!("expected a payload that is JSON: {fault}"))
-            .code(codes::OUTPUT_INVALID)
-            .hint("give every output a payload that is JSON")),
+        Err(fault) => Err(
+            Error::new(format!("expected a payload that is JSON: {fault}"))
+                .code(codes::OUTPUT_INVALID)
+                .hint("give every output a payload that is JSON"),
+        ),
     }
 }

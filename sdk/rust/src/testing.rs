@@ -38,7 +38,10 @@ use crate::writer::BatchWriter;
 pub struct Plugin(Box<dyn Guest>);
 
 fn input(bytes: impl Into<Vec<u8>>) -> Input {
-    Input { bytes: bytes.into(), start: 0 }
+    Input {
+        bytes: bytes.into(),
+        start: 0,
+    }
 }
 
 impl Plugin {
@@ -81,7 +84,10 @@ impl Plugin {
         let answer = answered(self.0.process(input(json)))?;
         let text = String::from_utf8(answer)?;
         let outputs = elements(&text).unwrap_or_default();
-        outputs.into_iter().map(|output| read_message(Bytes::from(output))).collect()
+        outputs
+            .into_iter()
+            .map(|output| read_message(Bytes::from(output)))
+            .collect()
     }
 
     /// Hands over a batch.
@@ -138,12 +144,14 @@ fn failure(answer: &Answer) -> Error {
     let object = Object::parse(text.as_str()).unwrap_or_default();
     let told = |name: &str| object.get::<String>(name).ok().flatten();
     let error = Error::new(told("message").unwrap_or(text));
-    let error = error.hint(told("hint").unwrap_or_default()).instruct(match answer.status {
-        status::RETRY => Instruction::Retry,
-        status::FATAL => Instruction::Fatal,
-        status::INVALID => Instruction::Invalid,
-        _ => Instruction::None,
-    });
+    let error = error
+        .hint(told("hint").unwrap_or_default())
+        .instruct(match answer.status {
+            status::RETRY => Instruction::Retry,
+            status::FATAL => Instruction::Fatal,
+            status::INVALID => Instruction::Invalid,
+            _ => Instruction::None,
+        });
     let error = match object.get::<f64>("retry_after_s") {
         Ok(Some(wait_s)) => error.after(Duration::from_secs_f64(wait_s)),
         _ => error,

@@ -3,7 +3,6 @@
 use crate::bytes::Span;
 use crate::error::{codes, Error, Result};
 
-
 /// A field's number, and what it holds: a number, or the place of its bytes.
 #[derive(Clone, Copy)]
 pub(crate) enum Field {
@@ -26,7 +25,11 @@ fn torn() -> Error {
 
 impl<'a> Fields<'a> {
     pub fn new(buffer: &'a [u8], piece: Span) -> Self {
-        Fields { buffer, at: piece.start(), end: piece.end() }
+        Fields {
+            buffer,
+            at: piece.start(),
+            end: piece.end(),
+        }
     }
 
     /// Returns the next field, or nothing at the end; fields of 32 and 64 bits are numbers.
@@ -85,7 +88,10 @@ impl<'a> Fields<'a> {
         }
         let bytes = &self.buffer[self.at..self.at + size];
         self.at += size;
-        Ok(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+        Ok(bytes
+            .iter()
+            .rev()
+            .fold(0, |number, &byte| number << 8 | u64::from(byte)))
     }
 }
 

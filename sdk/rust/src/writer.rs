@@ -18,7 +18,12 @@ struct ColumnWriter {
 
 impl ColumnWriter {
     fn new(name: Name) -> Self {
-        ColumnWriter { name, rows: 0, first: Vec::new(), wire: None }
+        ColumnWriter {
+            name,
+            rows: 0,
+            first: Vec::new(),
+            wire: None,
+        }
     }
 
     #[inline]
@@ -109,7 +114,8 @@ impl BatchWriter {
         self.ids.add(message.id.as_bytes(), self.room);
         self.types.add(message.r#type.as_bytes(), self.room);
         self.trace_ids.add(message.trace_id.as_bytes(), self.room);
-        self.content_types.add(content_type(message.content_type.as_bytes()), self.room);
+        self.content_types
+            .add(content_type(message.content_type.as_bytes()), self.room);
         self.add_metadata(message);
         self.add_source(&message.source);
         self.rows += 1;
@@ -147,7 +153,8 @@ impl BatchWriter {
         self.metadata.add(entry(Name::Metadata), self.room);
         self.sources.add(entry(Name::Sources), self.room);
         self.trace_ids.add(entry(Name::TraceIds), self.room);
-        self.content_types.add(content_type(entry(Name::ContentTypes)), self.room);
+        self.content_types
+            .add(content_type(entry(Name::ContentTypes)), self.room);
         self.rows += 1;
     }
 

@@ -103,8 +103,8 @@ impl<T: FromJson> FromJson for Vec<T> {
     }
 }
 
-/// Returns the texts of an array's values; or nothing where it is no array.
-pub(crate) fn elements(json: &str) -> Option<Vec<&str>> {
+/// Returns the texts of the values of a JSON array, or nothing where the text is none.
+pub fn elements(json: &str) -> Option<Vec<&str>> {
     let mut found = Vec::new();
     let mut reader = Reader::new(json.as_bytes());
     if !reader.take(b'[') {

@@ -5,10 +5,10 @@ mod reader;
 mod to;
 mod unescape;
 
-pub use from::FromJson;
+pub use from::{elements, FromJson};
 pub use to::ToJson;
 
-pub(crate) use from::{elements, unexpected};
+pub(crate) use from::unexpected;
 pub(crate) use reader::{Fault, Reader, Written};
 pub(crate) use to::write_text;
 pub(crate) use unescape::unescaped;
