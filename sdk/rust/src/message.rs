@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use crate::bytes::Bytes;
-use crate::error::Result;
+use crate::error::{codes, Error, Result};
+use crate::json::checked;
 use crate::object::Object;
 use crate::text::Text;
 
@@ -52,6 +53,18 @@ impl Message {
             payload: payload.into(),
             ..Message::default()
         }
+    }
+
+    /// Returns the payload as JSON text.
+    ///
+    /// # Errors
+    ///
+    /// `message.payload_invalid`: It is something else.
+    pub fn json(&self) -> Result<&str> {
+        checked(&self.payload).map_err(|fault| {
+            Error::new(format!("expected a payload that is JSON: {fault}"))
+                .code(codes::PAYLOAD_INVALID)
+        })
     }
 
     /// Returns the payload as an object that is read field by field.

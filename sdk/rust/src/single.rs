@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::bytes::Bytes;
 use crate::error::{codes, Error, Result};
-use crate::json::{Reader, ToJson};
+use crate::json::ToJson;
 use crate::message::{Message, SourceInfo};
 use crate::object::Object;
 use crate::text::Text;
@@ -62,7 +62,7 @@ pub(crate) fn write_message(message: &Message, json: &mut Vec<u8>) -> Result<()>
     let mut object = Object::new();
     object.set("id", &message.id)?;
     object.set("type", &message.r#type)?;
-    object.set("payload", Checked(checked(&message.payload)?))?;
+    object.set("payload", Checked(checked(message)?))?;
     object.set("metadata", &message.metadata)?;
     let source = &message.source;
     let mut place = Object::new();
@@ -76,23 +76,18 @@ pub(crate) fn write_message(message: &Message, json: &mut Vec<u8>) -> Result<()>
     Ok(())
 }
 
-struct Checked<'a>(&'a [u8]);
+struct Checked<'a>(&'a str);
 
 impl ToJson for Checked<'_> {
     fn write_json(&self, json: &mut Vec<u8>) {
-        json.extend_from_slice(self.0);
+        json.extend_from_slice(self.0.as_bytes());
     }
 }
 
-fn checked(payload: &Bytes) -> Result<&[u8]> {
-    let mut reader = Reader::new(payload);
-    reader.space();
-    match reader.value().and_then(|()| reader.end()) {
-        Ok(()) => Ok(payload),
-        Err(fault) => Err(
-            Error::new(format!("expected a payload that is JSON: {fault}"))
-                .code(codes::OUTPUT_INVALID)
-                .hint("give every output a payload that is JSON"),
-        ),
-    }
+fn checked(message: &Message) -> Result<&str> {
+    message.json().map_err(|error| {
+        error
+            .code(codes::OUTPUT_INVALID)
+            .hint("give every output a payload that is JSON")
+    })
 }

@@ -13,6 +13,14 @@ pub(crate) use reader::{Fault, Reader, Written};
 pub(crate) use to::write_text;
 pub(crate) use unescape::unescaped;
 
+/// Returns bytes as text, where they are one JSON value.
+pub(crate) fn checked(bytes: &[u8]) -> Result<&str, Fault> {
+    let mut reader = Reader::new(bytes);
+    reader.space();
+    reader.value()?;
+    reader.end().map(|()| checked_text(bytes))
+}
+
 /// Returns a piece of JSON that [`Reader`] has passed as text.
 pub(crate) fn checked_text(bytes: &[u8]) -> &str {
     debug_assert!(std::str::from_utf8(bytes).is_ok());
