@@ -6,6 +6,7 @@ A guest is called by one thread at a time. A fault ends it: it must not be calle
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -95,6 +96,10 @@ class Cell:
             memories=64,
         )
         self.store.set_epoch_deadline(FOREVER_TICKS)
+        if self.clock is not None:
+            # Whoever holds the clock must not keep the store: its host functions would, for ever.
+            held = weakref.ref(self.store)
+            self.clock.expire = lambda: _expire(held())
         if self.engine.counts_fuel:
             self.store.set_fuel(_MOST_FUEL)
 
@@ -154,6 +159,11 @@ class Cell:
         why = text or _why(error, code)
         message = f"plugin `{self.reference}` trapped in {during}: {why}"
         return faults.GuestTrapped(with_last_lines(message, lines))
+
+
+def _expire(store: wasmtime.Store | None) -> None:
+    if store is not None:
+        store.set_epoch_deadline(0)
 
 
 _OUT_OF_MEMORY = ("out of memory", "memory allocation of", "MemoryError", "allocation failed")
