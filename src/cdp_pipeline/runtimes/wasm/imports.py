@@ -59,21 +59,25 @@ def core_linker(engine: wasmtime.Engine, lines: LogLines, clock: Clock) -> wasmt
     linker.allow_shadowing = True
     linker.define_wasi()
     define = linker.define_func
-    define(HOST, "log", _type("i32 i32 i32", ""), _logging(lines), access_caller=True)
+    define(HOST, "log", function_type("i32 i32 i32", ""), _logging(lines), access_caller=True)
     define(
         WASI,
         "clock_time_get",
-        _type("i32 i64 i32", "i32"),
+        function_type("i32 i64 i32", "i32"),
         _clock_reading(clock),
         access_caller=True,
     )
     define(
-        WASI, "poll_oneoff", _type("i32 i32 i32 i32", "i32"), _polling(clock), access_caller=True
+        WASI,
+        "poll_oneoff",
+        function_type("i32 i32 i32 i32", "i32"),
+        _polling(clock),
+        access_caller=True,
     )
     return linker
 
 
-def _type(parameters: str, results: str) -> wasmtime.FuncType:
+def function_type(parameters: str, results: str) -> wasmtime.FuncType:
     """Return a function type, a new one each time: each belongs to the first engine it meets."""
     kinds = {"i32": wasmtime.ValType.i32, "i64": wasmtime.ValType.i64}
     return wasmtime.FuncType(
@@ -95,12 +99,12 @@ def _logging(lines: LogLines) -> Callable[..., None]:
             return
         with suppress(Exception):
             named = _LEVELS[min(max(level, 0), len(_LEVELS) - 1)]
-            lines.feed("stderr", _line(named, data) + b"\n")
+            lines.feed("stderr", log_line(named, data) + b"\n")
 
     return log
 
 
-def _line(level: str, data: bytes) -> bytes:
+def log_line(level: str, data: bytes) -> bytes:
     """Return a log line; a JSON object keeps its members and gets the level."""
     if data.startswith(b"{") and data.endswith(b"}") and b"\n" not in data:
         return b'{"level":"' + level.encode() + b'",' + data[1:] if data != b"{}" else data

@@ -17,6 +17,7 @@ from cdp_pipeline.runtimes.wasm.compiled import Compiled
 from cdp_pipeline.runtimes.wasm.component import ComponentGuest
 from cdp_pipeline.runtimes.wasm.core import CoreGuest, check_exports
 from cdp_pipeline.runtimes.wasm.engine import GuestEngine
+from cdp_pipeline.runtimes.wasm.extism import ExtismGuest, check_extism, is_extism
 from cdp_pipeline.runtimes.wasm.faults import MemoryExceeded, StartRefused
 from cdp_pipeline.runtimes.wasm.grants import Grants
 from cdp_pipeline.runtimes.wasm.guest import Cell, Guest, GuestLimits
@@ -96,6 +97,10 @@ class Program:
             instance = components.instantiate(cell.store, self.compiled)
             return ComponentGuest(cell, instance, self.where)
         imports.check_imports(self.compiled, self.where)
+        if is_extism(self.compiled):
+            check_extism(self.compiled, self.where)
+            linker = imports.core_linker(self.engine.engine, self.lines, clock)
+            return ExtismGuest(cell, self.compiled, linker, self.lines)
         exports = check_exports(self.compiled, self.where)
         linker = imports.core_linker(self.engine.engine, self.lines, clock)
         return CoreGuest(cell, linker.instantiate(cell.store, self.compiled), exports)
