@@ -76,6 +76,7 @@ class Cell:
         engine: The engine whose clock counts its time.
         limits: What it may use.
         reference: `name@version` of the plugin, for messages.
+        memories: How many memories it may have, which share what it may use.
         last_lines: Gives the last lines it printed.
         clock: The real clock, where it sees that.
     """
@@ -84,16 +85,18 @@ class Cell:
     engine: GuestEngine
     limits: GuestLimits
     reference: str
+    memories: int = 1
     last_lines: Callable[[], list[str]] = list
     clock: RealClock | None = None
 
     def __post_init__(self) -> None:
+        memory_bytes = self.limits.memory_bytes
         self.store.set_limits(
-            memory_size=-1 if self.limits.memory_bytes is None else self.limits.memory_bytes,
+            memory_size=-1 if memory_bytes is None else memory_bytes // self.memories,
             table_elements=1 << 20,
             instances=64,
             tables=64,
-            memories=64,
+            memories=self.memories,
         )
         self.store.set_epoch_deadline(FOREVER_TICKS)
         if self.clock is not None:
