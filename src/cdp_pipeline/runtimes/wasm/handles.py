@@ -52,11 +52,13 @@ class GuestTerms:
         workers: How many calls run at once.
         deadlines: How long answers may take.
         cpu: Their share of processor time.
+        is_fueled: Whether they have so much fuel for each message.
         backings: What makes payload columns of the bytes they answer.
     """
 
     workers: int = 1
     deadlines: Deadlines = field(default_factory=Deadlines)
+    is_fueled: bool = False
     cpu: DutyCycle = field(default_factory=lambda: DutyCycle(None))
     backings: Backings = field(default_factory=lambda: BACKINGS)
 
@@ -185,7 +187,7 @@ class WasmPlugin:
         if wait_s := self._terms.cpu.wait_s():
             await asyncio.sleep(wait_s)
         timeout_s = self._terms.deadlines.batch_s(len(batch))
-        if "process_batch" not in self.exports:
+        if "process_batch" not in self.exports or self._terms.is_fueled:
             timeout_s = self._terms.deadlines.message_s * len(batch)
         return await self._run(timeout_s, self._process, batch)
 
@@ -198,8 +200,21 @@ class WasmPlugin:
             terms.cpu.charge(watch.elapsed_s)
 
     def _answered(self, guest: Guest, batch: Batch) -> Outputs:
-        terms, encoding = self._terms, self._metadata.input_encoding
-        return process(guest, batch, encoding, terms.deadlines, terms.backings)
+        terms, encoding, rows = self._terms, self._metadata.input_encoding, len(batch)
+        # Fuel is each message's own: what one has left may not depend on how batches are cut.
+        step = 1 if terms.is_fueled else rows
+        parts = [range(at, at + step) for at in range(0, rows, step)]
+        answers = [
+            process(
+                guest,
+                batch.slice(part.start, part.stop),
+                encoding,
+                terms.deadlines,
+                terms.backings,
+            )
+            for part in parts
+        ]
+        return joined(list(zip(parts, answers, strict=True)))
 
 
 class WasmProcessor(WasmPlugin):
