@@ -43,7 +43,7 @@ class NativeTarget:
 
 @dataclass(frozen=True, slots=True)
 class ManifestTarget:
-    """A plugin with a manifest, to be run in another process.
+    """A plugin with a manifest, to be run in another process or as WebAssembly.
 
     Attributes:
         name: How it was named.
@@ -70,14 +70,30 @@ class AddressTarget:
     name: str
 
 
-Target = NativeTarget | ManifestTarget | AddressTarget
+@dataclass(frozen=True, slots=True)
+class ModuleTarget:
+    """A WebAssembly file without a manifest.
+
+    Attributes:
+        name: How it was named.
+    """
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        """Where its samples may be."""
+        return Path(self.name).parent
+
+
+Target = NativeTarget | ManifestTarget | AddressTarget | ModuleTarget
 
 
 def target_of(text: str) -> Target:
-    """Return what *text* names: a folder, a manifest, `FILE.py[:NAME]`, or an address.
+    """Return what *text* names: a folder, a manifest, a Python or `.wasm` file, or an address.
 
     Raises:
-        ArtifactError: plugin.not_found or runtime.unavailable.
+        ArtifactError: plugin.not_found.
         ManifestInvalid: Its manifest has faults.
     """
     path = Path(text)
@@ -85,6 +101,8 @@ def target_of(text: str) -> Target:
         return _with_manifest(text, path)
     if ".py" in text and Path(text.partition(".py")[0] + ".py").is_file():
         return NativeTarget(text, path.parent, lambda: discovery.load_file(text))
+    if path.suffix == ".wasm" and path.is_file():
+        return ModuleTarget(text)
     if not path.exists() and ":" in text:
         from cdp_pipeline.runtimes.grpc.remote import address_of
 
@@ -93,22 +111,15 @@ def target_of(text: str) -> Target:
     raise ArtifactError(
         f"expected a plugin at `{text}`, found none",
         code="plugin.not_found",
-        hint=f"name a folder with a `{FILE_NAME}`, a Python file, or an address `HOST:PORT`",
+        hint=f"name a folder with a `{FILE_NAME}`, a Python or `.wasm` file, "
+        "or an address `HOST:PORT`",
     )
 
 
 def _with_manifest(text: str, path: Path) -> Target:
     manifest = load_manifest(path)
-    runtime = manifest.chosen_runtime
-    if runtime == "native":
+    if manifest.chosen_runtime == "native":
         return NativeTarget(text, manifest.folder, lambda: _entry_point(manifest))
-    if runtime != "grpc":
-        raise ArtifactError(
-            f"plugins of runtime `{runtime}` cannot be launched here",
-            code="runtime.unavailable",
-            where=str(manifest.folder / FILE_NAME),
-            hint="use `runtime: grpc` or `runtime: native`",
-        )
     return ManifestTarget(text, manifest)
 
 
@@ -145,10 +156,12 @@ class Launchers:
     ) -> None:
         from cdp_pipeline.runtimes.grpc.building import Builder
         from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
+        from cdp_pipeline.runtimes.wasm.loader import WasmLoader
 
         options: dict[str, Any] = {} if log_of is None else {"log_of": log_of}
         self.builder = Builder(cache, environ, **options)
-        self._loader = GrpcLoader(environ, cache, **options)
+        self._grpc = GrpcLoader(environ, cache, **options)
+        self._wasm = WasmLoader(environ, cache, **options)
 
     async def subject(self, target: Target, sample: Sample | None = None) -> Subject:
         """Return *target* as the suite takes it, with *sample* or what it brings itself.
@@ -172,6 +185,8 @@ class Launchers:
     async def _launch_of(self, target: Target) -> Callable[[], Any]:
         if isinstance(target, NativeTarget):
             return lambda: self._native(target)
+        if isinstance(target, ModuleTarget):
+            return lambda: self.launch_module(target)
         manifest = (
             target.manifest if isinstance(target, ManifestTarget) else await _elsewhere(target.name)
         )
@@ -183,19 +198,34 @@ class Launchers:
 
     @asynccontextmanager
     async def launch(self, manifest: Manifest) -> AsyncIterator[Any]:
-        """Give a fresh handle of a plugin in another process, which is ended afterwards."""
+        """Give a fresh handle of a plugin with a manifest, which is ended afterwards."""
+        runtime = manifest.chosen_runtime
         plugin = PluginConfig(
             name=manifest.name,
-            type="grpc",
+            type=runtime,
             path=str(manifest.folder),
             permissions=manifest.permissions,
         )
-        handle = await self._loader.load(manifest, plugin)(WORKERS)
-        try:
+        loader: Any = self._wasm if runtime == "wasm" else self._grpc
+        async with _ending(await loader.load(manifest, plugin)(WORKERS)) as handle:
             yield handle
-        finally:
-            with suppress(Exception):  # a case that looks at the stop has called it by itself
-                await handle.stop()
+
+    @asynccontextmanager
+    async def launch_module(self, target: ModuleTarget) -> AsyncIterator[Any]:
+        """Give a fresh handle of a WebAssembly file, which is ended afterwards."""
+        path = Path(target.name)
+        plugin = PluginConfig(name=path.stem, type="wasm", path=target.name)
+        async with _ending(await self._wasm.load_file(path, plugin)(WORKERS)) as handle:
+            yield handle
+
+
+@asynccontextmanager
+async def _ending(handle: Any) -> AsyncIterator[Any]:
+    try:
+        yield handle
+    finally:
+        with suppress(Exception):  # a case that looks at the stop has called it by itself
+            await handle.stop()
 
 
 def _sample_of(target: Target) -> Sample:
