@@ -131,7 +131,7 @@ impl<'a> OutputCollector<'a> {
         Ok(Given::Written {
             answer,
             start,
-            rows: (!one_each).then(|| rows),
+            rows: (!one_each).then_some(rows),
         })
     }
 

@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "serde", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "serde"),
+    doc = "Write a plugin of CDP Pipeline in Rust; see README.md."
+)]
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]
 
 #[cfg(target_arch = "wasm32")]

@@ -83,7 +83,7 @@ impl Object {
     /// Returns the text as it came, unless something was changed.
     #[inline]
     pub(crate) fn unchanged(&self) -> Option<&Bytes> {
-        (!self.changed).then(|| &self.text)
+        (!self.changed).then_some(&self.text)
     }
 
     fn read<T>(&self, work: impl FnOnce(&mut Vec<Field>) -> T) -> Result<T> {

@@ -206,7 +206,8 @@ fn keeps_constants() {
 /// Rows come in order, and are rows of the batch.
 #[test]
 fn refuses_other_rows() {
-    let cases: [(&str, fn(&mut OutputCollector) -> Result<()>); 6] = [
+    type Give = fn(&mut OutputCollector) -> Result<()>;
+    let cases: [(&str, Give); 6] = [
         ("pass beyond", |collector| collector.pass(3)),
         ("add beyond", |collector| {
             collector.add(3, &Message::default())
@@ -254,7 +255,7 @@ fn answers_for_the_whole() {
 /// A batch of no messages gets an answer of none.
 #[test]
 fn answers_nothing() {
-    let answer = run(&[], |batch| each_message(batch, |message| Ok(message))).unwrap();
+    let answer = run(&[], |batch| each_message(batch, Ok)).unwrap();
     assert_eq!(Answered::default(), answer);
     assert_eq!(
         Answered::default(),
