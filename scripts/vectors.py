@@ -494,6 +494,14 @@ def readings() -> Iterator[Case]:
         positions=[],
         error={"instruction": "retry", "code": "lake.gap", "message": "not there yet"},
     )
+    yield case(
+        "ended",
+        "A source that has ended says so, after its last batch.",
+        pb.ReadResponse(ended=True),
+        messages=[],
+        positions=[],
+        ended=True,
+    )
 
 
 def numbers() -> Iterator[Case]:

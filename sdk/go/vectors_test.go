@@ -63,6 +63,7 @@ type vector struct {
 	CompletedThrough *int64          `json:"completed_through"`
 	Flush            bool            `json:"flush"`
 	TokenBase64      []byte          `json:"token_base64"`
+	Ended            bool            `json:"ended"`
 	Value            string          `json:"value"`
 }
 
@@ -398,6 +399,10 @@ func TestVectorReadings(t *testing.T) {
 		expected := parsed[pb.ReadResponse](t, c.Wire)
 		if c.Error != nil {
 			sameProto(t, expected, &pb.ReadResponse{Error: errorProto(c.Error.error())})
+			return
+		}
+		if c.Ended {
+			sameProto(t, expected, endedProto())
 			return
 		}
 		messages := make([]Message, len(c.Messages))

@@ -224,6 +224,7 @@ export const ReadResponse = new MessageType({
   completedThrough: optional(3, int64),
   token: one(4, bytes),
   error: optional(5, Error),
+  ended: one(6, bool),
 });
 
 export const ConsumeRequest = new MessageType({
