@@ -336,7 +336,7 @@ def errors() -> Iterator[Case]:
     wait.retry_after.FromMilliseconds(1500)
     yield case(
         "retry-after",
-        "A retry may name its least wait.",
+        "A retry may name its wait.",
         wait,
         error={
             "instruction": "retry",

@@ -1475,7 +1475,7 @@ type Error struct {
 	Code    string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	Hint    string `protobuf:"bytes,4,opt,name=hint,proto3" json:"hint,omitempty"`
-	// Least wait before a retry.
+	// The wait before the retry; absent leaves it to the back-off of the stage.
 	RetryAfter    *durationpb.Duration `protobuf:"bytes,5,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
