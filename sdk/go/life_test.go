@@ -533,6 +533,27 @@ func TestReadFailures(t *testing.T) {
 	}
 }
 
+// What exceeds the limit comes in pieces, each for a credit; only the last one completes its position.
+func TestReadIsCut(t *testing.T) {
+	text := json.RawMessage(`"` + strings.Repeat("x", 40_000) + `"`)
+	batch, err := BatchOf(Message{Payload: text}, Message{Payload: text}, Message{Payload: text}, Message{Payload: text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := SourceBatch{Batch: batch, Positions: []int64{1, 2, 2, 3}, Token: []byte("t")}
+	plugin := serveOn(t, func(options ...Option) error {
+		return Serve(&listed{batches: []SourceBatch{found}}, options...)
+	}, map[string]string{"PLUGIN_MAX_MESSAGE_BYTES": "100000"})
+	stream := reads(t, plugin, &pb.ReadRequest{Credits: 2})
+	first, second := readNext(t, stream), readNext(t, stream)
+	if !slices.Equal([]int64{1, 2}, first.GetPositions()) || first.GetCompletedThrough() != 1 || len(first.GetToken()) != 0 {
+		t.Errorf("expected half of it through 1, got %v through %v", first.GetPositions(), first.GetCompletedThrough())
+	}
+	if !slices.Equal([]int64{2, 3}, second.GetPositions()) || second.GetCompletedThrough() != 3 || string(second.GetToken()) != "t" {
+		t.Errorf("expected the rest through 3, got %v through %v", second.GetPositions(), second.GetCompletedThrough())
+	}
+}
+
 // A source that is told to end does not look as if its stream had come to its end, and one that had
 // come to it lets go.
 func TestReadDrains(t *testing.T) {

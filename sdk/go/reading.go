@@ -173,33 +173,34 @@ func (r *reading) hasCredit() bool {
 }
 
 func (r *reading) yield(ctx context.Context, batch SourceBatch) error {
-	response, err := r.response(batch)
-	if err != nil {
+	if err := r.check(batch); err != nil {
 		return err
 	}
-	if err := r.credit(ctx); err != nil {
-		return err
-	}
-	return r.stream.Send(response)
+	return r.service.cutToFit(batch, func(response *pb.ReadResponse) error {
+		if err := r.credit(ctx); err != nil {
+			return err
+		}
+		return r.stream.Send(response)
+	})
 }
 
-func (r *reading) response(batch SourceBatch) (*pb.ReadResponse, error) {
+// check refuses what the host could not place: rows without a position, positions that decrease.
+func (r *reading) check(batch SourceBatch) error {
 	if len(batch.Positions) != batch.Batch.Len() {
-		return nil, outputInvalid("expected the position of each of %d rows, got %d", batch.Batch.Len(), len(batch.Positions))
+		return outputInvalid("expected the position of each of %d rows, got %d", batch.Batch.Len(), len(batch.Positions))
 	}
 	if batch.Batch != nil {
 		if err := batch.Batch.check(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, position := range batch.Positions {
 		if r.yielded && position < r.last {
-			return nil, outputInvalid("expected positions that never decrease, got %d after %d", position, r.last)
+			return outputInvalid("expected positions that never decrease, got %d after %d", position, r.last)
 		}
 		r.last, r.yielded = position, true
 	}
-	response := readingProto(batch)
-	return response, r.service.fits(response)
+	return nil
 }
 
 func readingProto(batch SourceBatch) *pb.ReadResponse {
