@@ -163,6 +163,35 @@ def test_paths_resolve_against_the_file(folder: Path) -> None:
     assert "server" == tls.server_name
 
 
+class TestLines:
+    """What a failed handshake prints: our error, and not the lines of gRPC's own core."""
+
+    @pytest.mark.parametrize("tls", [{}, {**CA, "ca": "authority-key.pem"}])
+    def test_only_our_error(self, folder: Path, encrypted: Service, tls: dict[str, str]) -> None:
+        """A certificate nobody trusts, a file that is none: one error, in every command."""
+        words = ["--tls-ca", str(folder / tls["ca"])] if tls else ["--tls"]
+        inspected = flowctl("plugin", "inspect", encrypted.address, *words)
+        assert self.error_lines(inspected) == inspected.err.splitlines()
+        ran = run(folder, encrypted, tls=tls)
+        assert self.error_lines(ran) == ran.err.splitlines()
+
+    def test_unless_somebody_wants_them(self, folder: Path, encrypted: Service) -> None:
+        """Who sets GRPC_VERBOSITY gets what it says."""
+        command = ("plugin", "inspect", encrypted.address, "--tls-ca", folder / "server-key.pem")
+        done = flowctl(*command, env={"GRPC_VERBOSITY": "ERROR"})
+        assert "ssl_transport_security" in done.err
+
+    @staticmethod
+    def error_lines(done: Finished) -> list[str]:
+        """The lines of the one error that is shown."""
+        fault = done.fault
+        return [
+            f"error[{fault.code}]: {fault.message}",
+            f"  at {fault.where}",
+            f"  hint: {fault.hint}",
+        ]
+
+
 class TestCommands:
     """`flowctl plugin inspect` and `conformance` reach what a pipeline reaches."""
 
