@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.errors import ArtifactError
 from cdp_pipeline.runtimes.grpc.building import Builder
+from cdp_pipeline.runtimes.grpc.exclusive import exclusively
 from cdpplugin import Context
 from tests.grpc.conftest import RAW, Lines, Workshop, batch, values
 
@@ -96,6 +98,92 @@ class TestBuild:
         assert not yard.builder.is_built(manifest)
         assert await yard.builder.ensure(manifest)
         assert yard.builder.is_built(manifest)
+
+
+BUILD = """
+mkdir busy || { echo two at once; exit 9; }
+echo once >> ../builds.log
+n=0; while [ ! -e ../go ] && [ $n -lt 600 ]; do sleep 0.05; n=$((n+1)); done
+cp source.txt out.sh
+rmdir busy
+"""
+
+HOST = """
+import asyncio, os, sys
+from pathlib import Path
+from cdp_pipeline.artifacts.manifest import load_manifest
+from cdp_pipeline.runtimes.grpc.building import Builder
+
+class Told:
+    def __getattr__(self, level):
+        return lambda message, **fields: print(message, flush=True)
+
+builder = Builder(Path(sys.argv[2]), os.environ, lambda reference: Told())
+done = asyncio.run(builder.ensure(load_manifest(Path(sys.argv[1]))))
+print("it was built here" if done else "it was built there")
+"""
+
+
+class Contest:
+    """Two hosts that want the same plugin, while its build is held up."""
+
+    def __init__(self, manifest: Manifest, *caches: Path) -> None:
+        self._folder = manifest.folder
+        self.hosts = [
+            subprocess.Popen(
+                [sys.executable, "-c", HOST, str(manifest.folder), str(cache)],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for cache in caches
+        ]
+
+    def told(self) -> set[str]:
+        """What each host says first."""
+        return {host.stdout.readline().strip() for host in self.hosts if host.stdout}
+
+    def results(self) -> list[str]:
+        """Let the build go on; return the last line of each host."""
+        (self._folder.parent / "go").touch()
+        said = [host.communicate(timeout=60)[0].splitlines()[-1] for host in self.hosts]
+        assert [0, 0] == [host.returncode for host in self.hosts]
+        return sorted(said)
+
+    @property
+    def builds(self) -> int:
+        return len((self._folder.parent / "builds.log").read_text().splitlines())
+
+
+class TestTwoHosts:
+    def test_build_once(self, workshop: Workshop, yard: Yard) -> None:
+        """Of two hosts that want an unbuilt plugin one builds it; the other waits, and uses it."""
+        contest = Contest(compiled(workshop, "sh", "-c", BUILD), yard.cache, yard.cache)
+        assert {"building the plugin", "waiting: somebody else is building the plugin"} == (
+            contest.told()
+        )
+        assert ["it was built here", "it was built there"] == contest.results()
+        assert 1 == contest.builds
+
+    def test_with_caches_of_their_own(self, workshop: Workshop, tmp_path: Path) -> None:
+        """Hosts that share nothing but the folder never build in it at the same time."""
+        caches = (tmp_path / "one", tmp_path / "other")
+        contest = Contest(compiled(workshop, "sh", "-c", BUILD), *caches)
+        assert 2 == len(contest.told())
+        assert ["it was built here"] * 2 == contest.results()
+        assert 2 == contest.builds
+
+    async def test_one_that_waits_can_be_stopped(self, workshop: Workshop, yard: Yard) -> None:
+        """A host that waits for another's build ends at once when it is told to."""
+        manifest = compiled(workshop, "sh", "-c", BUILD)
+        async with exclusively(manifest.folder):
+            waiting = asyncio.create_task(yard.builder.ensure(manifest))
+            while not yard.log.messages:
+                await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        (manifest.folder.parent / "go").touch()
+        assert await yard.builder.ensure(manifest)
 
 
 class TestPythonEnvironment:

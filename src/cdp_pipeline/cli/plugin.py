@@ -226,4 +226,4 @@ async def _built(target: Target, launchers: Launchers) -> None:
 
     if isinstance(target, ManifestTarget) and not launchers.builder.is_built(target.manifest):
         typer.echo(f"building {target.manifest.metadata().reference} ...", err=True)
-        await launchers.builder.build(target.manifest)
+        await launchers.builder.ensure(target.manifest)
