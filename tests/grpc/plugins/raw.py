@@ -106,6 +106,44 @@ class DiesOnce(Streaming):
         return echoed(batch)
 
 
+class Exits(Streaming):
+    """Exits at a message of type `Poison`; its first argument names a file that tells each end."""
+
+    def answer(self, batch):
+        if "Poison" in batch.types:
+            with open(sys.argv[2], "a") as file:
+                file.write(f"{batch.rows}\n")
+            os._exit(4)
+        return echoed(batch)
+
+
+class ExitsSingly(Plain):
+    """Knows GetMetadata and Process only, and exits at a message of type `Poison`."""
+
+    def Process(self, request, context):
+        if request.type == "Poison":
+            os._exit(4)
+        return super().Process(request, context)
+
+
+class SlowBatches(Streaming):
+    """Takes longer for a batch of more than ten rows than any host waits."""
+
+    def answer(self, batch):
+        if batch.rows > 10:
+            threading.Event().wait()
+        return echoed(batch)
+
+
+class AnswersNothing(Streaming):
+    """Exits at every batch; its first argument names a file that tells each end."""
+
+    def answer(self, batch):
+        with open(sys.argv[2], "a") as file:
+            file.write(f"{batch.rows}\n")
+        os._exit(5)
+
+
 class Hangs(Streaming):
     """Never answers a message of type `Slow`."""
 
@@ -303,6 +341,10 @@ MODES = {
     "environment": Environment,
     "dies-mid-batch": DiesMidBatch,
     "dies-once": DiesOnce,
+    "exits": Exits,
+    "exits-singly": ExitsSingly,
+    "slow-batches": SlowBatches,
+    "answers-nothing": AnswersNothing,
     "hangs": Hangs,
     "singles": Singles,
     "singles-hang": SinglesHang,

@@ -81,6 +81,7 @@ class Life:
         self._stateful = stateful
         self._stopped = False
         self._mourned: Connection | None = None
+        self._pardoned: Connection | None = None
 
     @property
     def current(self) -> Connection:
@@ -99,6 +100,14 @@ class Life:
             if not self._connection.is_alive:
                 await self._revive()
             return self._connection
+
+    def pardon(self, connection: Connection) -> None:
+        """Do not count the death of this instance, and start the next one at once."""
+        self._pardoned = connection
+
+    def excuse(self, connection: Connection) -> None:
+        """Take back that the death of this instance was counted."""
+        self._deaths.excuse(connection)
 
     async def configure(self, config: Mapping[str, Any]) -> None:
         """Hand over the configuration.
@@ -220,12 +229,14 @@ class Life:
         dead = self._connection
         if self._stopped:
             raise faults.PluginUnavailable(f"plugin `{self._reference}` is stopped")
-        if not dead.was_discarded and dead is not self._mourned:
-            self._deaths.note()
+        is_pardoned, self._pardoned = dead is self._pardoned, None
+        if not dead.was_discarded and not is_pardoned and dead is not self._mourned:
+            self._deaths.note(dead)
         self._mourned = dead
         await dead.close()
-        self._check_worth(dead)
-        await asyncio.sleep(self._deaths.delay_s)
+        if not is_pardoned:
+            self._check_worth(dead)
+            await asyncio.sleep(self._deaths.delay_s)
         self._log.warning("starting the plugin again", deaths=self._deaths.count)
         try:
             await self._begin_again()
@@ -243,7 +254,7 @@ class Life:
         if self._deaths.are_too_many:
             window = self._launcher.policy.window_s
             count = self._deaths.count
-            message = f"{what}, for the {count}th time within {window:g} s"
+            message = f"{what}; it has died {count} times within {window:g} s"
             raise faults.PluginWornOut(with_last_lines(message, instance.last_lines))
 
     async def _begin_again(self) -> None:
