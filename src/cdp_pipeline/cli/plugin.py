@@ -13,6 +13,7 @@ import typer
 
 from cdp_pipeline.cli.arguments import Output, OutputFormat
 from cdp_pipeline.cli.components import setting_lines
+from cdp_pipeline.observability.text import printable
 
 if TYPE_CHECKING:
     from cdp_pipeline.testing.inspection import Inspection
@@ -83,7 +84,7 @@ def inspect(plugin: Plugin, logs: ShowLogs = False, output: Output = OutputForma
         typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
         return
     for line in _inspection_lines(found):
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 def _inspection_lines(found: Inspection) -> Iterator[str]:
@@ -191,7 +192,7 @@ def _show(result: Result) -> None:
     if result.outcome == "failed":
         typer.echo(f"         rule: {result.rule}")
     for line in [*result.reason.splitlines(), *(f"note: {note}" for note in result.notes)]:
-        typer.echo(f"         {line}")
+        typer.echo(printable(f"         {line}"))
 
 
 def _verdict(report: Report) -> str:
