@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,21 @@ class TestKills:
         for _ in range(5):
             outputs = await handle.process_batch(kinds(3, "Poison", 1))
             assert [1] == list(outputs.errors)
+
+    async def test_repeated_do_not_wear_the_plugin_out(
+        self, workshop: Workshop, tmp_path: Path
+    ) -> None:
+        """A policy may repeat a message at fault as often as it says, and then do the rest."""
+        bench = Bench(tmp_path)
+        handle = await workshop.raw("exits", str(tmp_path / "ends"), policy=QUICK)
+        [found] = numbers(0, 9)
+        types = ["Poison" if n == 5 else "Number" for n in range(10)]
+        script = [replace(found, batch=found.batch.replace(types=types))]
+        consumer, policy = MemoryConsumer(), Policy("retry", attempts=4, then="dead_letter")
+        outcome = await bench.run(ScriptedSource(script), handle, consumer, policy=policy)
+        assert [] == outcome.failures
+        assert 9 == len(consumer.rows)
+        assert 1 == len(bench.dead_letters.path.read_text().splitlines())
 
 
 class TestChance:
@@ -181,9 +197,7 @@ class TestPipeline:
         script = []
         for found in numbers(0, 199, per_batch=50):
             types = ["Poison" if n in at else "Number" for n in found.positions]
-            script.append(
-                type(found)(found.batch.replace(types=types), found.positions, token=found.token)
-            )
+            script.append(replace(found, batch=found.batch.replace(types=types)))
         consumer = MemoryConsumer()
         outcome = await bench.run(
             ScriptedSource(script), handle, consumer, policy=Policy("dead_letter"), workers=workers
@@ -192,7 +206,8 @@ class TestPipeline:
         taken = [json.loads(payload)["n"] for *_, payload in consumer.rows]
         assert [n for n in range(200) if n not in at] == taken
         letters = bench.dead_letters.path.read_text().splitlines()
-        assert [f"n:{n}" for n in at] == [json.loads(line)["id"] for line in letters]
+        assert {f"n:{n}" for n in at} == {json.loads(line)["id"] for line in letters}
+        assert len(at) == len(letters)
 
 
 class Mortal:

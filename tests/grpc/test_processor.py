@@ -129,13 +129,25 @@ class TestDeath:
         assert "about to die" in str(error)
         assert [1] == values(await handle.process_batch(batch(1)))
 
+    async def test_a_plugin_that_closes_its_socket(self, workshop: Workshop) -> None:
+        """A plugin that lives and takes no connection any more is ended and started again."""
+        handle = await workshop.raw("closes-socket", policy=QUICK)
+        process = handle._life.current.instance.process
+        outputs = await handle.process_batch(batch(1, 2, types=["T", "Close"]))
+        assert [1] == values(outputs)
+        assert "raw@1.0.0" in str(outputs.errors[1])
+        assert "it takes no connections any more" in str(outputs.errors[1])
+        assert process.ended.done()
+        assert [1] == values(await handle.process_batch(batch(1)))
+
     async def test_not_for_ever(self, workshop: Workshop) -> None:
         """A plugin that dies too often within the window is given up, cause named."""
         handle = await workshop.raw("dies-mid-batch", policy=QUICK)
-        for _ in range(2):
-            assert (await handle.process_batch(batch(1, types=["Poison"]))).errors
+        poison = [batch(1, types=["Poison"]).replace(ids=[f"id-{n}"]) for n in range(3)]
+        for each in poison[:2]:
+            assert (await handle.process_batch(each)).errors
         with pytest.raises(PluginWornOut) as caught:
-            await handle.process_batch(batch(1, types=["Poison"]))
+            await handle.process_batch(poison[2])
         assert "raw@1.0.0" in str(caught.value)
         assert "SIGSEGV" in str(caught.value)
 

@@ -76,6 +76,7 @@ class Isolation(Generic[I]):
         self._log = log
         self._turns = Turns()
         self._explained: list[I] = []
+        self._blamed: set[str] = set()
         self._answers_nothing = False
 
     async def answer(self, batch: Batch, *, survives: bool = True) -> Outputs:
@@ -117,19 +118,27 @@ class Isolation(Generic[I]):
         for row, error in search.at_fault.items():
             self._log.warning("a message ends the plugin", id=batch.ids[row], code=error.code)
         if search.at_fault:
-            self._explain(instance, search)
+            self._explain(instance, {batch.ids[row] for row in search.at_fault})
+            if search.answers:
+                self._take_answer()
         return search.outputs()
 
-    def _explain(self, instance: I, search: Search) -> None:
+    def _explain(self, instance: I, ids: set[str]) -> None:
         """Excuse the end of *instance* as soon as the plugin has answered anything since.
 
-        One that answers nothing in between is at fault itself.
+        One that answers nothing between two messages at fault is at fault itself. The same
+        message again, as a policy may repeat it, says nothing new.
         """
-        self._explained.append(instance)
-        if search.answers:
-            self._excuse()
+        if ids <= self._blamed:
+            self._subject.excuse(instance)
+        else:
+            self._explained.append(instance)
+        self._blamed |= ids - {""}
 
-    def _excuse(self) -> None:
+    def _take_answer(self) -> None:
+        """Take note that the plugin can answer."""
+        self._answers_nothing = False
+        self._blamed.clear()
         while self._explained:
             self._subject.excuse(self._explained.pop())
 
@@ -138,8 +147,7 @@ class Isolation(Generic[I]):
             outputs = await self._subject.ask(instance, batch)
         except (PluginCrashed, PluginTimeout) as ended:
             return ended
-        self._answers_nothing = False
-        self._excuse()
+        self._take_answer()
         return outputs
 
     async def _probe(self, batch: Batch) -> Outputs | Ended:

@@ -34,8 +34,9 @@ STOP_S = 30.0
 """Longest waits for the calls of these names, in seconds."""
 _DEATH_S = 2.0
 """Longest wait between a broken connection and the news that the process ended."""
-_REFUSAL_S = 0.05
-"""The same, where the connection still seems whole: most likely the plugin refused."""
+_ANSWER_S = 5.0
+"""Longest wait for an answer that shows that an instance can be reached at all, in seconds."""
+_LATE = grpc.StatusCode.DEADLINE_EXCEEDED
 _OF_BROKEN_CONNECTIONS = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
@@ -188,17 +189,16 @@ class Life:
         """Return what *error* means: the plugin died, is late, cannot be reached, or refused."""
         if await self._is_dead(connection, error):
             return self.crashed(connection, doing)
-        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        if error.code() is _LATE:
             return self.late(doing, timeout_s)
         return faults.refused(error, self._reference, doing)
 
     def crashed(self, connection: Connection, doing: str) -> PluginError:
         """Return the error for an instance that died while it was *doing* something."""
-        if connection.was_discarded:
-            return faults.PluginCrashed(
-                f"plugin `{self._reference}` was ended by the host, because it hung"
-            )
         instance = connection.instance
+        if why := connection.was_discarded:
+            message = f"plugin `{self._reference}` was ended by the host, because {why}"
+            return faults.PluginCrashed(with_last_lines(message, instance.last_lines))
         return faults.crashed(
             self._reference, instance.ended.result(), instance.last_lines, f"during {doing}"
         )
@@ -213,11 +213,21 @@ class Life:
         """Tell whether the instance ended; a connection breaks a moment before that is known."""
         ended: asyncio.Future[Any] = connection.instance.ended
         is_open = connection.client.channel.get_state() is grpc.ChannelConnectivity.READY
-        if not is_open and error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
-            await asyncio.wait([ended], timeout=_DEATH_S)
-        elif error.code() in _OF_BROKEN_CONNECTIONS:
-            await asyncio.wait([ended], timeout=_REFUSAL_S)
-        return ended.done() or connection.was_discarded
+        may_be = not is_open or error.code() in _OF_BROKEN_CONNECTIONS
+        if may_be and connection.is_alive and error.code() is not _LATE:
+            answer = asyncio.ensure_future(connection.is_reachable(_ANSWER_S))
+            await asyncio.wait([ended, answer], return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done() or not answer.result():
+                await self._await_end(connection)
+            answer.cancel()
+        return not connection.is_alive
+
+    async def _await_end(self, connection: Connection) -> None:
+        """Wait for the end of an instance that answers nothing; if it lives on, end it."""
+        await asyncio.wait([connection.instance.ended], timeout=_DEATH_S)
+        if connection.is_alive:
+            connection.discard("it takes no connections any more")
+            self._mourn(connection)
 
     async def _revive(self) -> None:
         """Start the plugin again.
@@ -230,9 +240,8 @@ class Life:
         if self._stopped:
             raise faults.PluginUnavailable(f"plugin `{self._reference}` is stopped")
         is_pardoned, self._pardoned = dead is self._pardoned, None
-        if not dead.was_discarded and not is_pardoned and dead is not self._mourned:
-            self._deaths.note(dead)
-        self._mourned = dead
+        if not dead.was_discarded and not is_pardoned:
+            self._mourn(dead)
         await dead.close()
         if not is_pardoned:
             self._check_worth(dead)
@@ -245,6 +254,12 @@ class Life:
         except PluginError as error:
             self._deaths.note()
             raise faults.PluginCrashed(f"{error}", hint=error.hint) from error
+
+    def _mourn(self, dead: Connection) -> None:
+        """Count the death of an instance, once."""
+        if dead is not self._mourned:
+            self._deaths.note(dead)
+        self._mourned = dead
 
     def _check_worth(self, dead: Connection) -> None:
         instance = dead.instance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -132,7 +133,8 @@ class LocalLauncher:
     async def _met(
         self, instance: LocalInstance, launch: Launch, port: HeldPort, token: str
     ) -> Connection:
-        addresses = [Address(f"unix:{launch.socket}", True), Address(port.address, False)]
+        addresses = [Address(f"unix:{launch.socket}", True)]
+        addresses += [Address(target, False, os.getuid()) for target in port.addresses]
         meeting_terms = Terms(
             token=token,
             timeout_s=self._terms.start_timeout_s,
