@@ -354,6 +354,7 @@ MODES = {
     "environment": Environment,
     "dies-mid-batch": DiesMidBatch,
     "dies-once": DiesOnce,
+    "starts-once": DiesOnce,
     "exits": Exits,
     "exits-singly": ExitsSingly,
     "slow-batches": SlowBatches,
@@ -403,6 +404,9 @@ def main():
     if MODE == "ended-at-start":
         signal.raise_signal(signal.SIGKILL)
     if MODE == "silent":
+        time.sleep(600)
+    if MODE == "starts-once" and os.path.exists(sys.argv[2]):
+        print("not again", flush=True)
         time.sleep(600)
     if MODE == "http":
         serve_http()

@@ -20,7 +20,7 @@ from typing import Any
 
 from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.observability.logs import logger
-from cdp_pipeline.runtimes.grpc.build_command import build_environment, run_build
+from cdp_pipeline.runtimes.grpc.build_command import build_environment, run_build, withheld
 from cdp_pipeline.runtimes.grpc.command import own_executable
 from cdp_pipeline.runtimes.grpc.exclusive import exclusively
 from cdp_pipeline.runtimes.grpc.logs import LogLines
@@ -96,6 +96,8 @@ class Builder:
         reference = manifest.metadata().reference
         log = self._log_of(reference)
         log.info("building the plugin", folder=str(manifest.folder))
+        if hidden := withheld(self._environ):
+            log.info("the build does not see variables that look like secrets", withheld=hidden)
         environment = self.environment_of(manifest)
         variables = build_environment(self._environ)
         if environment is not None:

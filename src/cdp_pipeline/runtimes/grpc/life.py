@@ -83,6 +83,7 @@ class Life:
         self._stopped = False
         self._mourned: Connection | None = None
         self._pardoned: Connection | None = None
+        self._reviving: asyncio.Task[None] | None = None
 
     @property
     def current(self) -> Connection:
@@ -99,8 +100,24 @@ class Life:
             return self._connection
         async with self._turn:
             if not self._connection.is_alive:
-                await self._revive()
+                await self._revived()
             return self._connection
+
+    async def _revived(self) -> None:
+        """Start the plugin again, unless it is stopped meanwhile."""
+        self._reviving = asyncio.create_task(self._revive())
+        try:
+            await self._reviving
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task and task.cancelling():
+                raise
+            raise self._is_stopped() from None
+        finally:
+            self._reviving = None
+
+    def _is_stopped(self) -> faults.PluginUnavailable:
+        return faults.PluginUnavailable(f"plugin `{self._reference}` is stopped")
 
     def pardon(self, connection: Connection) -> None:
         """Do not count the death of this instance, and start the next one at once."""
@@ -150,7 +167,11 @@ class Life:
         Raises:
             PluginError: It refused to stop, or to give its state; it is ended all the same.
         """
-        connection, self._stopped = self._connection, True
+        self._stopped = True
+        if self._reviving is not None:
+            self._reviving.cancel()
+            await asyncio.wait([self._reviving])
+        connection = self._connection
         request = pb.StopRequest(export_state=export_state)
         begun = self._context is not None and pb.FEATURE_LIFECYCLE in connection.features
         try:
@@ -238,7 +259,7 @@ class Life:
         """
         dead = self._connection
         if self._stopped:
-            raise faults.PluginUnavailable(f"plugin `{self._reference}` is stopped")
+            raise self._is_stopped()
         is_pardoned, self._pardoned = dead is self._pardoned, None
         if not dead.was_discarded and not is_pardoned:
             self._mourn(dead)

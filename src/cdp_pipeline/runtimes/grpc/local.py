@@ -25,6 +25,7 @@ from cdp_pipeline.runtimes.grpc.logs import LogLines
 from cdp_pipeline.runtimes.grpc.meeting import START_TIMEOUT_S, Address, Meeting, Terms
 from cdp_pipeline.runtimes.grpc.port import HeldPort
 from cdp_pipeline.runtimes.grpc.process import GRACE_S, PluginProcess
+from cdp_pipeline.runtimes.grpc.reaper import end_marked
 from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
 
 
@@ -78,6 +79,8 @@ class LocalInstance:
         try:
             return await self.process.stop()
         finally:
+            if self.process.lost_keeper:
+                await asyncio.to_thread(end_marked, self._launch.socket)
             self._port.close()
             self._launch.close()
 

@@ -26,6 +26,8 @@ from cdp_pipeline.runtimes.grpc.logs import LogLines
 LOCK_FILES = ("requirements.lock", "requirements.txt")
 _SDK_NEEDS = ("msgspec", "protobuf", "grpcio", "grpcio-health-checking")
 _COMPLETE = ".complete"
+_ISOLATED = ("-I", "-m")
+"""Run a module of Python's own: one of this name in the plugin's folder is something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,11 @@ class PythonEnvironments:
                 return
             shutil.rmtree(environment.folder, ignore_errors=True)
             await self._run(
-                [sys.executable, "-m", "venv", str(environment.folder)], environment, log
+                [sys.executable, *_ISOLATED, "venv", str(environment.folder)], environment, log
             )
             _put_sdk(environment)
             needs = [f"{name}>={version(name)}" for name in _SDK_NEEDS]
-            pip = [str(environment.python), "-m", "pip", "install", "--no-input"]
+            pip = [str(environment.python), *_ISOLATED, "pip", "install", "--no-input"]
             quiet = ["--disable-pip-version-check", "--quiet"]
             await self._run(
                 [*pip, *quiet, "-r", str(environment.lock_file), *needs], environment, log
