@@ -17,7 +17,6 @@ from tests.engine.conftest import Bench, Limits, Policy, numbers
 from tests.grpc.conftest import Workshop
 
 QUICK = RestartPolicy(initial_delay_s=0.01, max_delay_s=0.01, max_restarts=50)
-PATIENT = Policy("retry", attempts=3, then="fail")
 
 SOURCE = """
 import asyncio, json
@@ -83,7 +82,6 @@ class TestDeath:
             ScriptedSource(numbers(0, 59)),
             handle,
             consumer,
-            policy=PATIENT,
             workers=workers,
             limits=Limits(rows=10),
         )
@@ -93,45 +91,64 @@ class TestDeath:
     async def test_of_one_message_keeps_the_others(self, workshop: Workshop, bench: Bench) -> None:
         """A message that kills the plugin each time is set aside; the others pass."""
         handle = await workshop.raw("dies-mid-batch", policy=QUICK)
-        consumer, policy = MemoryConsumer(), Policy("dead_letter", attempts=1, then="dead_letter")
+        consumer = MemoryConsumer()
         outcome = await bench.run(
-            ScriptedSource(poisoned("Poison", 33)), handle, consumer, policy=policy
+            ScriptedSource(poisoned("Poison", 33)), handle, consumer, policy=Policy("dead_letter")
         )
         assert [] == outcome.failures
         assert without(33) == taken(consumer)
         [letter] = [json.loads(line) for line in bench.dead_letters.path.read_text().splitlines()]
         assert "SIGSEGV" in json.dumps(letter)
 
-    async def test_for_ever_ends_the_pipeline(self, workshop: Workshop, bench: Bench) -> None:
-        """A plugin that keeps dying ends the run; what came before is durable."""
+    async def test_of_one_message_may_end_the_pipeline(
+        self, workshop: Workshop, bench: Bench
+    ) -> None:
+        """Under `fail` such a message ends the run at its position; what came before is durable."""
+        handle = await workshop.raw("dies-mid-batch", policy=QUICK)
+        consumer = MemoryConsumer()
+        outcome = await bench.run(ScriptedSource(poisoned("Poison", 33)), handle, consumer)
+        [failure] = outcome.failures
+        assert ("plugin.crashed", 33) == (failure.error.code, failure.position)
+        assert "raw@1.0.0" in str(failure.error)
+        assert (list(range(33)), 32) == (taken(consumer), bench.position)
+
+    async def test_for_ever_ends_the_pipeline(
+        self, workshop: Workshop, bench: Bench, tmp_path: Path
+    ) -> None:
+        """A plugin that answers nothing ends the run, whatever the policy; no row is to blame."""
         few = RestartPolicy(initial_delay_s=0.01, max_delay_s=0.01, max_restarts=2)
-        handle = await workshop.raw("dies-mid-batch", policy=few)
-        consumer, policy = MemoryConsumer(), Policy("retry", attempts=20, then="fail")
-        outcome = await bench.run(
-            ScriptedSource(poisoned("Poison", 33)),
-            handle,
-            consumer,
-            policy=policy,
-            limits=Limits(rows=10),
-        )
+        handle = await workshop.raw("answers-nothing", str(tmp_path / "ends"), policy=few)
+        consumer, policy = MemoryConsumer(), Policy("dead_letter", attempts=20)
+        outcome = await bench.run(ScriptedSource(numbers(0, 59)), handle, consumer, policy=policy)
         [failure] = outcome.failures
         assert "plugin.crashed" == failure.error.code
         assert "raw@1.0.0" in str(failure.error)
-        assert list(range(30)) == taken(consumer)
-        assert 29 == bench.position
+        assert "has died 3 times" in str(failure.error)
+        assert [] == taken(consumer)
+        assert not bench.dead_letters.path.exists()
 
 
 class TestLateness:
-    async def test_of_one_message_keeps_the_others(self, workshop: Workshop, bench: Bench) -> None:
-        """A message on which the plugin hangs is set aside under `retry`; the others pass."""
-        handle = await workshop.raw("hangs", timeout_s=0.02)
-        policy = Policy("retry", attempts=1, then="dead_letter")
+    @pytest.mark.parametrize("workers", [1, 4])
+    async def test_of_one_message_keeps_the_others(
+        self, workshop: Workshop, bench: Bench, workers: int
+    ) -> None:
+        """A message on which the plugin hangs is set aside; the others pass."""
+        handle = await workshop.raw("hangs", timeout_s=0.25)
         consumer = MemoryConsumer()
         source = ScriptedSource(poisoned("Slow", 33))
-        outcome = await bench.run(source, handle, consumer, policy=policy, limits=Limits(rows=10))
+        outcome = await bench.run(
+            source,
+            handle,
+            consumer,
+            policy=Policy("dead_letter"),
+            workers=workers,
+            limits=Limits(rows=10),
+        )
         assert [] == outcome.failures
         assert without(33) == taken(consumer)
-        assert "plugin.timeout" in bench.dead_letters.path.read_text()
+        [letter] = bench.dead_letters.path.read_text().splitlines()
+        assert "plugin.timeout" in letter
 
 
 class TestNonsense:

@@ -22,6 +22,7 @@ from cdp_pipeline.cli.connection import (
     TlsServerName,
     TokenEnv,
 )
+from cdp_pipeline.observability.text import printable
 
 if TYPE_CHECKING:
     from cdp_pipeline.runtimes.grpc.remote import RemoteTerms
@@ -104,7 +105,7 @@ def inspect(
         typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
         return
     for line in _inspection_lines(found):
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 def _inspection_lines(found: Inspection) -> Iterator[str]:
@@ -219,7 +220,7 @@ def _show(result: Result) -> None:
     if result.outcome == "failed":
         typer.echo(f"         rule: {result.rule}")
     for line in [*result.reason.splitlines(), *(f"note: {note}" for note in result.notes)]:
-        typer.echo(f"         {line}")
+        typer.echo(printable(f"         {line}"))
 
 
 def _verdict(report: Report) -> str:
@@ -270,4 +271,4 @@ async def _built(target: Target, launchers: Launchers) -> None:
 
     if isinstance(target, ManifestTarget) and not launchers.builder.is_built(target.manifest):
         typer.echo(f"building {target.manifest.metadata().reference} ...", err=True)
-        await launchers.builder.build(target.manifest)
+        await launchers.builder.ensure(target.manifest)

@@ -78,14 +78,10 @@ async def inspect(target: Target, launchers: Launchers) -> Inspection:
     if isinstance(target, NativeTarget):
         return Inspection(metadata=described(target.create()), runtime="native")
     if isinstance(target, AddressTarget):
-<<<<<<< HEAD
-        return _of(*await first_contact(target.name))
+        return _of(*await launchers.first_contact(target.name))
     if isinstance(target, ModuleTarget):
         async with launchers.launch_module(target) as handle:
             return _of_guest(handle)
-=======
-        return _of(*await launchers.first_contact(target.name))
->>>>>>> wt-sdk
     if target.manifest.address:
         connection, metadata = await launchers.first_contact(target.manifest.address)
         return _with_manifest(connection, metadata, target.manifest)
