@@ -1,3 +1,5 @@
+//go:build !wasip1
+
 package cdpplugin
 
 import (
@@ -141,15 +143,6 @@ func unmarshalBatch(data []byte, batch *pb.MessageBatch) error {
 		return err
 	}
 	return proto.UnmarshalOptions{Merge: true}.Unmarshal(rest, batch)
-}
-
-// appendEntry appends one entry. A second one shows that the column is not constant: it then gets
-// room for all rows at once.
-func appendEntry[T any](column []T, entry T, room int) []T {
-	if len(column) == 1 && cap(column) < room {
-		column = append(make([]T, 0, room), column[0])
-	}
-	return append(column, entry)
 }
 
 func appendText(column []string, value []byte, room int) ([]string, error) {
