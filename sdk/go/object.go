@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 )
@@ -134,8 +135,7 @@ func (o *Object) Set(name string, value any) error {
 		o.fields[at].value = span
 		return nil
 	}
-	key, err := o.add(name)
-	key.escaped = bytes.IndexByte(o.bytes(key), '\\') >= 0
+	key, err := o.addKey(name)
 	o.fields = append(o.fields, objectField{key, span})
 	return err
 }
@@ -145,16 +145,30 @@ func (o *Object) add(value any) (objectSpan, error) {
 	if o.added == nil {
 		o.added = make([]byte, 0, addedRoom)
 	}
-	start := len(o.added)
 	added, err := o.added, error(nil)
 	if text, raw := value.(json.RawMessage); raw {
 		added = append(added, text...)
 	} else if added, err = appendJSON(added, value); err != nil {
 		return objectSpan{}, err
 	}
+	return o.addedTo(added)
+}
+
+func (o *Object) addKey(name string) (objectSpan, error) {
+	if !plain(name) {
+		key, err := o.add(name)
+		key.escaped = bytes.IndexByte(o.bytes(key), '\\') >= 0
+		return key, err
+	}
+	return o.addedTo(append(append(append(o.added, '"'), name...), '"'))
+}
+
+// addedTo takes what was added as longer, and returns the new piece of it.
+func (o *Object) addedTo(added []byte) (objectSpan, error) {
 	if uint64(len(added)) > math.MaxUint32 {
 		return objectSpan{}, errors.New("the text is too long")
 	}
+	start := len(o.added)
 	o.added = added
 	return objectSpan{start: uint32(start), end: uint32(len(added)), added: true}, nil
 }
@@ -174,15 +188,36 @@ func (o *Object) JSON() json.RawMessage {
 		size += int(key.end-key.start) + int(value.end-value.start) + 2
 	}
 	text := append(make([]byte, 0, size), '{')
-	for at := range o.fields {
+	for at := 0; at < len(o.fields); {
 		if at > 0 {
 			text = append(text, ',')
+		}
+		if next := o.untouched(at); next > at {
+			text = append(text, o.text[o.fields[at].key.start:o.fields[next-1].value.end]...)
+			at = next
+			continue
 		}
 		text = append(text, o.bytes(o.fields[at].key)...)
 		text = append(text, ':')
 		text = append(text, o.bytes(o.fields[at].value)...)
+		at++
 	}
 	return append(text, '}')
+}
+
+// untouched returns the field before which a run of fields ends that begins with field at and stands
+// in the text as JSON would write it, with nothing between: it is copied as a whole.
+func (o *Object) untouched(at int) int {
+	for ; at < len(o.fields); at++ {
+		key, value := &o.fields[at].key, &o.fields[at].value
+		if key.added || value.added || value.start != key.end+1 {
+			return at
+		}
+		if next := at + 1; next == len(o.fields) || o.fields[next].key.added || o.fields[next].key.start != value.end+1 {
+			return next
+		}
+	}
+	return at
 }
 
 func (o *Object) find(name string) int {
@@ -383,9 +418,11 @@ func (r *jsonReader) string() (escaped bool, err error) {
 	text, at := r.text, r.at+1
 	start, ascii := at, true
 	for at < len(text) {
-		if len(text)-at >= 8 && isPlain(binary.LittleEndian.Uint64(text[at:])) {
-			at += 8
-			continue
+		if len(text)-at >= 8 {
+			plain := plainCharacters(binary.LittleEndian.Uint64(text[at:]))
+			if at += plain; plain == 8 {
+				continue
+			}
 		}
 		character := text[at]
 		switch {
@@ -415,13 +452,15 @@ func (r *jsonReader) string() (escaped bool, err error) {
 	return escaped, r.fault()
 }
 
-// isPlain tells whether none of eight characters is a quote, a backslash, a control character or
-// beyond ASCII, all of which a string has to be read one by one for.
-func isPlain(eight uint64) bool {
+// plainCharacters returns how many of eight characters come before one that is a quote, a backslash, a
+// control character or beyond ASCII, all of which a string has to be read one by one for.
+func plainCharacters(eight uint64) int {
 	const each, top = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := eight^each*'"', eight^each*'\\'
+	// A subtraction borrows from the next character only where this one is special itself, so the
+	// first that is found is the first there is.
 	special := (quote-each)&^quote | (backslash-each)&^backslash | (eight-each*' ')&^eight | eight
-	return special&top == 0
+	return bits.TrailingZeros64(special&top) / 8
 }
 
 // escapeSize returns the length of the escape that text begins with, or 0 where it is none.
