@@ -44,11 +44,11 @@ type objectSpan struct {
 	escaped bool
 }
 
-// What has room from the start: fields, and bytes that are added.
-const (
-	fewFields = 8
-	addedRoom = 64
-)
+// objectRoom is what has room from the start: fields, and bytes that are added.
+type objectRoom struct {
+	fields [8]objectField
+	added  [64]byte
+}
 
 var errObject = errors.New("expected a JSON object")
 
@@ -58,7 +58,8 @@ func ParseObject(text []byte) (Object, error) {
 	if uint64(len(text)) > math.MaxUint32/2 {
 		return Object{}, invalidPayload(errors.New("the text is too long"))
 	}
-	object := Object{text: text, fields: make([]objectField, 0, fewFields)}
+	room := new(objectRoom)
+	object := Object{text: text, fields: room.fields[:0], added: room.added[:0]}
 	reader := jsonReader{text: text}
 	if err := reader.object(&object, 0); err != nil {
 		return Object{}, invalidPayload(err)
@@ -142,9 +143,6 @@ func (o *Object) Set(name string, value any) error {
 
 // add writes a value behind what was added before.
 func (o *Object) add(value any) (objectSpan, error) {
-	if o.added == nil {
-		o.added = make([]byte, 0, addedRoom)
-	}
 	added, err := o.added, error(nil)
 	if text, raw := value.(json.RawMessage); raw {
 		added = append(added, text...)
