@@ -3,7 +3,6 @@
 package cdpplugin
 
 import (
-	"errors"
 	"unicode/utf8"
 
 	pb "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/gen/plugin/v1"
@@ -101,9 +100,7 @@ func eachField(data []byte, visit func(field protowire.Number, value, whole []by
 	return nil
 }
 
-var errText = errors.New("a text column holds invalid UTF-8")
-
-// unmarshalBatch reads the columns of data into batch; payloads, metadata and arrow share its memory.
+// unmarshalBatch reads the columns of data into batch, as readBatch does without a library; payloads, metadata and arrow share its memory.
 func unmarshalBatch(data []byte, batch *pb.MessageBatch) error {
 	var rest []byte
 	size := len(data)

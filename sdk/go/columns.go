@@ -1,6 +1,7 @@
 package cdpplugin
 
 import (
+	"errors"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -10,14 +11,20 @@ func readBatch(data []byte) (*Batch, error) {
 	reader := batchReader{fieldReader: fieldReader{data: data}, batch: &Batch{Encoding: EncodingJSON}}
 	for reader.next() {
 		if err := reader.take(); err != nil {
-			return nil, err
+			return nil, unreadable(err)
 		}
 	}
 	if err := reader.err(); err != nil {
-		return nil, PluginError{Message: "the batch cannot be read", Code: CodeBatchInvalid, Err: err}
+		return nil, unreadable(err)
 	}
 	return reader.batch, reader.batch.checkShape()
 }
+
+func unreadable(err error) error {
+	return PluginError{Message: "the batch cannot be read", Code: CodeBatchInvalid, Err: err}
+}
+
+var errText = errors.New("a text column holds invalid UTF-8")
 
 // batchReader fills a batch with the columns of a message.
 type batchReader struct {
@@ -53,9 +60,7 @@ func (r *batchReader) take() (err error) {
 	case 8:
 		batch.ContentTypes, err = r.text(batch.ContentTypes, room)
 	case 9:
-		if len(r.value) > 0 {
-			batch.Encoding = Encoding(r.value)
-		}
+		batch.Encoding = Encoding(or(string(r.value), string(EncodingJSON)))
 	case 10:
 		batch.Arrow = r.value
 	}
@@ -68,7 +73,7 @@ func (r *batchReader) text(column Column[string], room int) (Column[string], err
 		return appendEntry(column, column[last], room), nil
 	}
 	if !utf8.Valid(r.value) {
-		return column, PluginError{Message: "a text of the batch is not UTF-8", Code: CodeBatchInvalid}
+		return column, errText
 	}
 	return appendEntry(column, r.texts.keep(r.value), room), nil
 }
@@ -86,8 +91,11 @@ func appendEntry[T any](column []T, entry T, room int) []T {
 func readSource(data []byte) (source SourceInfo, err error) {
 	reader := fieldReader{data: data}
 	for reader.next() {
-		if reader.kind != kindBytes {
+		if reader.kind != kindBytes || reader.field > 3 {
 			continue
+		}
+		if !utf8.Valid(reader.value) {
+			return source, errText
 		}
 		switch reader.field {
 		case 1:
