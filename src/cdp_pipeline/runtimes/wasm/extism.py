@@ -113,7 +113,7 @@ class ExtismGuest:
         own = self._memory.data_len(self._cell.store) if self._memory else 0
         return own + self._shared.size_bytes
 
-    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 1) -> Answer:
+    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 0) -> Answer:
         """Return what function *name* answers; see `Guest`."""
         if name == "configure":
             self._shared.config = _texts(data or b"{}")

@@ -74,5 +74,5 @@ def _by_text(guest: Guest, batch: Batch, deadlines: Deadlines) -> Outputs:
 def _singly(guest: Guest, batch: Batch, deadlines: Deadlines) -> Outputs:
     collector = Collector(batch)
     for row, text in enumerate(texts_of(batch)):
-        collector.take(row, guest.call("process", text, deadlines.message_s))
+        collector.take(row, guest.call("process", text, deadlines.message_s, 1))
     return collector.outputs()
