@@ -1,3 +1,5 @@
+//go:build !wasip1
+
 package cdpplugin
 
 import (
@@ -12,21 +14,14 @@ import (
 )
 
 // process has the plugin work on a batch, once one of its workers is free.
-func (s *service) process(ctx context.Context, processor Processor, batch *Batch) (outputs *Outputs, err error) {
+func (s *service) process(ctx context.Context, processor Processor, batch *Batch) (*Outputs, error) {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	err = guard(func() (err error) {
-		outputs, err = processor.ProcessBatch(ctx, batch)
-		return err
-	})
-	if reason, dropped := asDrop(err); dropped {
-		return &Outputs{Dropped: map[string]int{reason: batch.Len()}}, nil
-	}
-	return outputs, err
+	return processed(ctx, processor, batch)
 }
 
 // answer returns the answer to a batch, of at most the size that the host takes.
