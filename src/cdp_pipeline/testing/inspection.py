@@ -113,7 +113,6 @@ def _of_guest(handle: Any, told: Sequence[str] = ()) -> Inspection:
         protocol=handle.said.abi,
         sdk=handle.said.sdk,
         features=sorted(handle.exports),
-        serves_health="health" in handle.exports,
         differences=told,
     )
 

@@ -6,6 +6,7 @@ A guest is called by one thread at a time. A fault ends it: it must not be calle
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class Cell:
         engine: The engine whose clock counts its time.
         limits: What it may use.
         reference: `name@version` of the plugin, for messages.
+        memories: How many memories it may have, which share what it may use.
         last_lines: Gives the last lines it printed.
         clock: The real clock, where it sees that.
     """
@@ -83,18 +85,24 @@ class Cell:
     engine: GuestEngine
     limits: GuestLimits
     reference: str
+    memories: int = 1
     last_lines: Callable[[], list[str]] = list
     clock: RealClock | None = None
 
     def __post_init__(self) -> None:
+        memory_bytes = self.limits.memory_bytes
         self.store.set_limits(
-            memory_size=-1 if self.limits.memory_bytes is None else self.limits.memory_bytes,
+            memory_size=-1 if memory_bytes is None else memory_bytes // self.memories,
             table_elements=1 << 20,
             instances=64,
             tables=64,
-            memories=64,
+            memories=self.memories,
         )
         self.store.set_epoch_deadline(FOREVER_TICKS)
+        if self.clock is not None:
+            # Whoever holds the clock must not keep the store: its host functions would, for ever.
+            held = weakref.ref(self.store)
+            self.clock.expire = lambda: _expire(held())
         if self.engine.counts_fuel:
             self.store.set_fuel(_MOST_FUEL)
 
@@ -154,6 +162,11 @@ class Cell:
         why = text or _why(error, code)
         message = f"plugin `{self.reference}` trapped in {during}: {why}"
         return faults.GuestTrapped(with_last_lines(message, lines))
+
+
+def _expire(store: wasmtime.Store | None) -> None:
+    if store is not None:
+        store.set_epoch_deadline(0)
 
 
 _OUT_OF_MEMORY = ("out of memory", "memory allocation of", "MemoryError", "allocation failed")

@@ -171,7 +171,10 @@ class WasmPlugin:
         """
         if self._hung > MOST_HUNG:
             raise Fatal(f"plugin `{self._metadata.reference}` hung too often", code="plugin.hung")
-        call = self._threads.submit(copy_context().run, function, *arguments)
+        try:
+            call = self._threads.submit(copy_context().run, function, *arguments)
+        except RuntimeError as error:  # the threads are shut down
+            raise self._stopped() from error
         future = asyncio.wrap_future(call)
         done, _ = await asyncio.wait([future], timeout=2 * timeout_s + HUNG_S)
         if not done:
@@ -180,7 +183,14 @@ class WasmPlugin:
             raise GuestTimeout(
                 f"plugin `{self._metadata.reference}` did not come back within {timeout_s:g} s"
             )
+        if future.cancelled():
+            raise self._stopped()
         return future.result()
+
+    def _stopped(self) -> PluginError:
+        return PluginError(
+            f"plugin `{self._metadata.reference}` is stopped", code="plugin.unavailable"
+        )
 
     async def _processed(self, batch: Batch) -> Outputs:
         """Return the answer to *batch*, once there is processor time for it.
