@@ -23,11 +23,12 @@ from pathlib import Path
 
 from cdpplugin.component import exports_of, load_plugin
 from cdpplugin.errors import PluginError
+from cdpplugin.protocols import Plugin
 
 ENTRY = "cdp_component_entry"
 WORLD = "plugin"
 
-_PROGRAM = '''\
+_PROGRAM = """\
 import sys
 from os.path import dirname
 from pathlib import Path
@@ -46,7 +47,7 @@ sys.argv.clear()
 
 def WitWorld():
     return world
-'''
+"""
 
 
 def componentize(file: Path, arguments: Sequence[str], output: Path) -> None:
@@ -75,7 +76,7 @@ def componentize(file: Path, arguments: Sequence[str], output: Path) -> None:
         draft.replace(output)
 
 
-def _loaded(file: Path, arguments: Sequence[str]) -> object:
+def _loaded(file: Path, arguments: Sequence[str]) -> Plugin:
     """Return what plugin *file* serves; what it prints meanwhile is not of interest twice."""
     sys.path.insert(0, str(file.resolve().parent))
     try:
@@ -105,7 +106,7 @@ def _run(folder: Path, plugin_folder: Path) -> None:
     command = [sys.executable, "-c", "import componentize_py; componentize_py.script()"]
     options = ["--quiet", "--wit-path", str(folder / "plugin.wit"), "--world", WORLD]
     output = str(folder / "plugin.wasm")
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - what is run is this interpreter
         [*command, *options, "componentize", ENTRY, *paths, "-o", output],
         env={name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
         check=False,
@@ -121,12 +122,12 @@ def _run(folder: Path, plugin_folder: Path) -> None:
 def _search_path(folder: Path, plugin_folder: Path) -> list[str]:
     """Return where modules are looked for: the entry, the plugin, this SDK, its environment."""
     own = Path(__file__).resolve().parent.parent
-    standard = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+    standard = {os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
+    standard |= {f"{path}/lib-dynload" for path in standard}
     found = [str(folder), str(plugin_folder), str(own)]
-    for each in map(os.path.realpath, filter(None, sys.path)):
-        inner = any(each == held or each == f"{held}/lib-dynload" for held in standard)
-        if os.path.isdir(each) and not inner and each not in found:
-            found.append(each)
+    for path in map(os.path.realpath, sys.path):
+        if os.path.isdir(path) and path not in standard and path not in found:
+            found.append(path)
     return found
 
 

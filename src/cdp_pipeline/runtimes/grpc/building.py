@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from shutil import which
@@ -75,7 +76,11 @@ class Builder:
         log.info("building the plugin", folder=str(manifest.folder))
         environment = self.environment_of(manifest)
         variables = build_environment(self._environ)
-        if environment is not None:
+        if environment is None:
+            # `python` in a build is the host's own, as it is where a plugin in Python is run.
+            own = str(Path(sys.executable).parent)
+            variables["PATH"] = os.pathsep.join([own, variables["PATH"]])
+        else:
             await self._environments.make(environment, LogLines(log))
             variables |= environment.variables(variables["PATH"])
         if manifest.build:
