@@ -605,7 +605,7 @@ static char *cdp__fresh_memory(uint64_t *size) {
 }
 #else
 static char *cdp__fresh_memory(uint64_t *size) {
-    static char region[64 << 20] __attribute__((aligned(16)));
+    static char region[256 << 20] __attribute__((aligned(16)));
     static size_t used;
     uint64_t wanted = (*size + 65535) & ~(uint64_t)65535;
     if (wanted > sizeof region - used) return NULL;
@@ -863,14 +863,15 @@ CDP__INLINE bool cdp__writer_has(cdp_writer *writer, size_t more) {
     return true;
 }
 
-CDP__INLINE void cdp__put(cdp_writer *writer, const char *data, size_t size) {
+static void cdp__put(cdp_writer *writer, const char *data, size_t size) __attribute__((noinline));
+static void cdp__put(cdp_writer *writer, const char *data, size_t size) {
     if (!size) return;
     if (!cdp__writer_has(writer, size)) size = writer->capacity - writer->size;
     cdp__copy(writer->data + writer->size, data, size);
     writer->size += size;
 }
 
-CDP__INLINE void cdp__put_byte(cdp_writer *writer, char byte) {
+static void cdp__put_byte(cdp_writer *writer, char byte) {
     if (cdp__writer_has(writer, 1)) writer->data[writer->size++] = byte;
 }
 
