@@ -34,9 +34,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__cplusplus) && !defined(CDP_NO_LIBC) && (!defined(__wasm__) || defined(__wasi__))
+#if defined(__cplusplus) && defined(__has_include)
+#if __has_include(<string_view>) && !defined(CDP_NO_LIBC)
 #include <string_view>
 #define CDP_HAS_STRING_VIEW 1
+#endif
 #endif
 
 #define CDP_SDK "c/0.1.0"
@@ -1098,7 +1100,8 @@ static bool cdp__read_digits(cdp_text text, uint64_t *value) {
     for (size_t at = 0; at < text.size; at++) {
         if (!cdp__is_digit(text.data[at])) return false;
         uint64_t digit = (uint64_t)(text.data[at] - '0');
-        if (__builtin_mul_overflow(sum, 10u, &sum) || __builtin_add_overflow(sum, digit, &sum)) return false;
+        if (sum > UINT64_MAX / 10 || sum * 10 > UINT64_MAX - digit) return false;
+        sum = sum * 10 + digit;
     }
     *value = sum;
     return true;
