@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import time
+from collections.abc import Callable
 
 VIRTUAL_EPOCH_NS = 946_684_800_000_000_000
 """2000-01-01T00:00:00Z in nanoseconds since 1970."""
@@ -40,10 +41,12 @@ class RealClock:
 
     Attributes:
         deadline: When the call in progress has to end, by `time.monotonic`.
+        expire: Lets the guest's time be over as soon as it runs again.
     """
 
     def __init__(self) -> None:
         self.deadline = 0.0
+        self.expire: Callable[[], None] = lambda: None
 
     def now_ns(self, clock_id: int) -> int:
         """Return the time, in nanoseconds; clock 0 is the wall's, any other one never goes back."""
@@ -51,8 +54,10 @@ class RealClock:
 
     def sleep(self, duration_ns: int) -> None:
         """Wait for *duration_ns*, or until the deadline."""
-        left_s = max(0.0, self.deadline - time.monotonic())
-        time.sleep(min(max(0, duration_ns) / 1e9, left_s + 0.02))
+        wanted_s, left_s = max(0, duration_ns) / 1e9, max(0.0, self.deadline - time.monotonic())
+        time.sleep(min(wanted_s, left_s))
+        if wanted_s > left_s:
+            self.expire()
 
 
 Clock = VirtualClock | RealClock

@@ -21,6 +21,9 @@ TEXT_BATCH = "process_text_batch"
 """What this host calls a component's `process-batch`, which takes other bytes than a core
 module's `process_batch`."""
 
+MOST_MEMORIES = 1
+"""Memories of one component: it may have many parts, and what it may use is for all of them."""
+
 _NAMES = {
     name: name.replace("_", "-")
     for name in SIGNATURES
@@ -54,7 +57,7 @@ class ComponentGuest:
         """0: a component does not tell."""
         return 0
 
-    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 1) -> Answer:
+    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 0) -> Answer:
         """Return what function *name* answers; see `Guest`."""
         arguments = () if data is None else (data.decode(errors="replace"),)
         with self._cell.timed(timeout_s, messages):
@@ -67,7 +70,20 @@ class ComponentGuest:
                     f"plugin `{self._cell.reference}` exports `{_NAMES[name]}` with other types "
                     f"than spec/wit/plugin.wit says: {error}"
                 ) from error
-        return self._limited(_answer(answer), name)
+        return self._limited(self._answer(answer, name), name)
+
+    def _answer(self, found: Any, name: str) -> Answer:
+        """Return what a function gave: text, or a `result` of texts."""
+        if isinstance(found, str):
+            return Answer(Status.OK, found.encode())
+        tag, payload = getattr(found, "tag", None), getattr(found, "payload", None)
+        if tag not in ("ok", "err") or not isinstance(payload, str | None):
+            raise AnswerInvalid(
+                f"plugin `{self._cell.reference}` answered `{_NAMES[name]}` with "
+                f"`{type(found).__name__}`, which is not what spec/wit/plugin.wit says"
+            )
+        text = (payload or "").encode()
+        return Answer(Status.OK, text) if tag == "ok" else instructed(text)
 
     def _limited(self, answer: Answer, name: str) -> Answer:
         limit = self._cell.limits.output_bytes
@@ -77,12 +93,3 @@ class ComponentGuest:
                 f"{len(answer.data)} bytes, the most is {limit}"
             )
         return answer
-
-
-def _answer(found: Any) -> Answer:
-    """Return what a function gave: text, or a `result` of texts."""
-    if isinstance(found, str):
-        return Answer(Status.OK, found.encode())
-    tag, payload = getattr(found, "tag", None), getattr(found, "payload", None)
-    text = payload.encode() if isinstance(payload, str) else b""
-    return Answer(Status.OK, text) if tag == "ok" else instructed(text)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from importlib.resources import files
 
 import wasmtime
 
@@ -37,12 +38,22 @@ class GuestEngine:
         config.wasm_threads = False
         config.wasm_memory64 = False
         config.wasm_multi_memory = False
+        config.wasm_gc = False
         config.wasm_component_model = True
         self.engine = wasmtime.Engine(config)
         self.counts_fuel = counts_fuel
+        self._own: dict[str, wasmtime.Module] = {}
         self._running = 0
         self._turn = threading.Condition()
         self._thread: threading.Thread | None = None
+
+    def own_module(self, name: str) -> wasmtime.Module:
+        """Return a module of this package, written as text, compiled once."""
+        with self._turn:
+            if name not in self._own:
+                text = files(__package__).joinpath(name).read_text(encoding="utf-8")
+                self._own[name] = wasmtime.Module(self.engine, bytes(wasmtime.wat2wasm(text)))
+            return self._own[name]
 
     @property
     def fingerprint(self) -> str:

@@ -6,6 +6,7 @@ PluginError
     ├── MemoryExceeded   plugin.memory_exceeded      it asked for more than `limits.memory`
     ├── GuestTimeout     plugin.timeout              it took longer than `limits.timeout`
     ├── FuelExhausted    plugin.fuel_exhausted       it took more steps than `limits.fuel`
+    ├── NetworkRefused   plugin.network_refused      it asked for the network
     ├── StackExhausted   plugin.stack_exhausted      it called itself too deeply
     ├── OutputTooLarge   plugin.output_too_large     an answer exceeds `limits.output`
     └── AnswerInvalid    plugin.answer_invalid       an answer is not what the ABI allows
@@ -54,6 +55,13 @@ class StackExhausted(GuestFault):
 
     code = "plugin.stack_exhausted"
     hint = "this is a fault of the plugin; tell its author"
+
+
+class NetworkRefused(GuestFault):
+    """The guest asked for the network, which no WebAssembly plugin reaches."""
+
+    code = "plugin.network_refused"
+    hint = "let a gRPC plugin do what needs the network"
 
 
 class OutputTooLarge(GuestFault):

@@ -6,6 +6,7 @@ A guest is called by one thread at a time. A fault ends it: it must not be calle
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from cdp_pipeline.runtimes.wasm.engine import FOREVER_TICKS, GuestEngine, ticks
 
 FAILURE_S = 0.5
 """Time in which a guest that trapped may say what it knows of it."""
+_MOST_ELEMENTS = 1 << 18
+"""Elements of one table; each takes 8 bytes of the host's memory, outside of `limits.memory`."""
 _MOST_FUEL = (1 << 63) - 1
 
 
@@ -48,14 +51,15 @@ class Guest(Protocol):
 
     exports: frozenset[str]
 
-    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 1) -> Answer:
+    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 0) -> Answer:
         """Return what function *name* answers to *data*; None where it takes none.
 
         Args:
             name: One of `exports`.
             data: What it is given.
             timeout_s: Longest time, in seconds.
-            messages: How many messages it works on: fuel is for each.
+            messages: How many messages it works on, each with fuel of its own; with none it
+                has as much as it likes.
 
         Raises:
             GuestFault: It did what it may not. The instance is of no more use.
@@ -75,6 +79,7 @@ class Cell:
         engine: The engine whose clock counts its time.
         limits: What it may use.
         reference: `name@version` of the plugin, for messages.
+        memories: How many memories it may have, which share what it may use.
         last_lines: Gives the last lines it printed.
         clock: The real clock, where it sees that.
     """
@@ -83,28 +88,35 @@ class Cell:
     engine: GuestEngine
     limits: GuestLimits
     reference: str
+    memories: int = 1
     last_lines: Callable[[], list[str]] = list
     clock: RealClock | None = None
 
     def __post_init__(self) -> None:
+        memory_bytes = self.limits.memory_bytes
         self.store.set_limits(
-            memory_size=-1 if self.limits.memory_bytes is None else self.limits.memory_bytes,
-            table_elements=1 << 20,
+            memory_size=-1 if memory_bytes is None else memory_bytes // self.memories,
+            table_elements=_MOST_ELEMENTS,
             instances=64,
             tables=64,
-            memories=64,
+            memories=self.memories,
         )
         self.store.set_epoch_deadline(FOREVER_TICKS)
+        if self.clock is not None:
+            # Whoever holds the clock must not keep the store: its host functions would, for ever.
+            held = weakref.ref(self.store)
+            self.clock.expire = lambda: _expire(held())
         if self.engine.counts_fuel:
             self.store.set_fuel(_MOST_FUEL)
 
-    def timed(self, timeout_s: float, messages: int = 1) -> AbstractContextManager[None]:
-        """Let the guest run for *timeout_s* at most, with fuel for *messages* messages."""
+    def timed(self, timeout_s: float, messages: int = 0) -> AbstractContextManager[None]:
+        """Let the guest run for *timeout_s* at most, with fuel for *messages* messages, if any."""
         self.store.set_epoch_deadline(ticks(timeout_s))
         if self.clock is not None:
             self.clock.deadline = time.monotonic() + timeout_s
         if self.limits.fuel is not None:
-            self.store.set_fuel(min(self.limits.fuel * max(1, messages), _MOST_FUEL))
+            fuel = self.limits.fuel * messages if messages else _MOST_FUEL
+            self.store.set_fuel(min(fuel, _MOST_FUEL))
         return self.engine.running()
 
     def fault(
@@ -154,6 +166,11 @@ class Cell:
         why = text or _why(error, code)
         message = f"plugin `{self.reference}` trapped in {during}: {why}"
         return faults.GuestTrapped(with_last_lines(message, lines))
+
+
+def _expire(store: wasmtime.Store | None) -> None:
+    if store is not None:
+        store.set_epoch_deadline(0)
 
 
 _OUT_OF_MEMORY = ("out of memory", "memory allocation of", "MemoryError", "allocation failed")

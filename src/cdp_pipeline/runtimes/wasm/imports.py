@@ -23,10 +23,6 @@ WASI = "wasi_snapshot_preview1"
 HOST = "cdp"
 EXTISM = "extism:host/env"
 
-_I32, _I64 = wasmtime.ValType.i32, wasmtime.ValType.i64
-_LOG = wasmtime.FuncType([_I32(), _I32(), _I32()], [])
-_CLOCK = wasmtime.FuncType([_I32(), _I64(), _I32()], [_I32()])
-_POLL = wasmtime.FuncType([_I32(), _I32(), _I32(), _I32()], [_I32()])
 _LEVELS = ("debug", "info", "warning", "error")
 _LOG_LIMIT_BYTES = 1 << 16
 
@@ -63,10 +59,30 @@ def core_linker(engine: wasmtime.Engine, lines: LogLines, clock: Clock) -> wasmt
     linker.allow_shadowing = True
     linker.define_wasi()
     define = linker.define_func
-    define(HOST, "log", _LOG, _logging(lines), access_caller=True)
-    define(WASI, "clock_time_get", _CLOCK, _clock_reading(clock), access_caller=True)
-    define(WASI, "poll_oneoff", _POLL, _polling(clock), access_caller=True)
+    define(HOST, "log", function_type("i32 i32 i32", ""), _logging(lines), access_caller=True)
+    define(
+        WASI,
+        "clock_time_get",
+        function_type("i32 i64 i32", "i32"),
+        _clock_reading(clock),
+        access_caller=True,
+    )
+    define(
+        WASI,
+        "poll_oneoff",
+        function_type("i32 i32 i32 i32", "i32"),
+        _polling(clock),
+        access_caller=True,
+    )
     return linker
+
+
+def function_type(parameters: str, results: str) -> wasmtime.FuncType:
+    """Return a function type, a new one each time: each belongs to the first engine it meets."""
+    kinds = {"i32": wasmtime.ValType.i32, "i64": wasmtime.ValType.i64}
+    return wasmtime.FuncType(
+        [kinds[name]() for name in parameters.split()], [kinds[name]() for name in results.split()]
+    )
 
 
 def component_linker(engine: wasmtime.Engine) -> wasmtime.component.Linker:
@@ -83,12 +99,12 @@ def _logging(lines: LogLines) -> Callable[..., None]:
             return
         with suppress(Exception):
             named = _LEVELS[min(max(level, 0), len(_LEVELS) - 1)]
-            lines.feed("stderr", _line(named, data) + b"\n")
+            lines.feed("stderr", log_line(named, data) + b"\n")
 
     return log
 
 
-def _line(level: str, data: bytes) -> bytes:
+def log_line(level: str, data: bytes) -> bytes:
     """Return a log line; a JSON object keeps its members and gets the level."""
     if data.startswith(b"{") and data.endswith(b"}") and b"\n" not in data:
         return b'{"level":"' + level.encode() + b'",' + data[1:] if data != b"{}" else data

@@ -110,6 +110,7 @@ class WasmLoader:
         terms = GuestTerms(
             workers=most,
             deadlines=Deadlines(timeout_s),
+            is_fueled=bounds.fuel is not None,
             cpu=DutyCycle(bounds.cpu),
             backings=self._backings,
         )

@@ -14,9 +14,10 @@ from cdp_pipeline.runtimes.grpc.logs import LogLines
 from cdp_pipeline.runtimes.wasm import imports
 from cdp_pipeline.runtimes.wasm.clock import Clock, RealClock, VirtualClock
 from cdp_pipeline.runtimes.wasm.compiled import Compiled
-from cdp_pipeline.runtimes.wasm.component import ComponentGuest
+from cdp_pipeline.runtimes.wasm.component import MOST_MEMORIES, ComponentGuest
 from cdp_pipeline.runtimes.wasm.core import CoreGuest, check_exports
 from cdp_pipeline.runtimes.wasm.engine import GuestEngine
+from cdp_pipeline.runtimes.wasm.extism import MEMORIES, ExtismGuest, check_extism, is_extism
 from cdp_pipeline.runtimes.wasm.faults import MemoryExceeded, StartRefused
 from cdp_pipeline.runtimes.wasm.grants import Grants
 from cdp_pipeline.runtimes.wasm.guest import Cell, Guest, GuestLimits
@@ -25,7 +26,8 @@ from cdpplugin import PluginError
 START_S = 60.0
 """Time in which an instance must be made, in seconds."""
 
-_TOO_SMALL = "exceeds memory limit"
+_TOO_SMALL = ("exceeds memory limit", "memory count too high")
+"""How wasmtime words the refusal of memory, or of one more memory, at the start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +88,15 @@ class Program:
             self.engine,
             self.limits,
             self.reference,
+            self._memories(),
             lambda: self.lines.last_lines,
             clock if isinstance(clock, RealClock) else None,
         )
+
+    def _memories(self) -> int:
+        if isinstance(self.compiled, wasmtime.component.Component):
+            return MOST_MEMORIES
+        return MEMORIES if is_extism(self.compiled) else 1
 
     def _linked(self, cell: Cell, clock: Clock) -> Guest:
         if isinstance(self.compiled, wasmtime.component.Component):
@@ -96,6 +104,10 @@ class Program:
             instance = components.instantiate(cell.store, self.compiled)
             return ComponentGuest(cell, instance, self.where)
         imports.check_imports(self.compiled, self.where)
+        if is_extism(self.compiled):
+            check_extism(self.compiled, self.where)
+            linker = imports.core_linker(self.engine.engine, self.lines, clock)
+            return ExtismGuest(cell, self.compiled, linker, self.lines)
         exports = check_exports(self.compiled, self.where)
         linker = imports.core_linker(self.engine.engine, self.lines, clock)
         return CoreGuest(cell, linker.instantiate(cell.store, self.compiled), exports)
@@ -103,7 +115,7 @@ class Program:
     def _refused(self, cell: Cell, error: Exception) -> PluginError | CdpError:
         """Return why no instance can be made."""
         text = " ".join(str(error).split())
-        if _TOO_SMALL in text:
+        if any(words in text for words in _TOO_SMALL):
             bound = self.limits.memory_bytes
             return MemoryExceeded(
                 f"plugin `{self.reference}` needs more memory from the start than the {bound} "
