@@ -23,6 +23,7 @@ from cdp_pipeline.testing.sample import sample_beside
 from cdpplugin import Batch, ConfigInvalid, Context, Delivery, PluginError, Retry, testing
 from cdpplugin.message import Message, views
 from cdpplugin.testing.samples import batch_of
+from tests._workshop import Workshop
 from tests.conftest import ROOT
 from tests.grpc.conftest import Lines
 
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="no go on PAT
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache that the tests of this module share: compiling a module takes seconds."""
-    return tmp_path_factory.mktemp("cache")
+    return tmp_path_factory.mktemp("xdg") / "cdp"
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +274,36 @@ class TestConformance:
             answers.append((shown(outputs), {row: str(e) for row, e in outputs.errors.items()}))
         assert answers[0] == answers[1]
         assert [3] == list(answers[0][1])
+
+
+class TestPipeline:
+    async def test_names_the_manifest(
+        self,
+        environ: Mapping[str, str],
+        cache: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A pipeline chooses the build by its manifest; the rest of the file is the same."""
+        folder = copied("enrich-go", tmp_path)
+        await Launchers(environ, cache).builder.ensure(load_manifest(folder / "wasm.yaml"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent))
+        operation = {"type_string": "payment", "operation_trace_code": "PaymentSuccess"}
+        rows = [operation | {"id": 132379546421870594 + n} for n in range(3)]
+        (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+        done = Workshop(tmp_path).run(
+            "enriched",
+            source={"type": "jsonl", "config": {"path": "in.jsonl", "type": "operations"}},
+            pipeline=[
+                {"plugin": "enrich"},
+                {"type": "save-to-jsonl", "config": {"path": "out.jsonl"}},
+            ],
+            plugins=[{"name": "enrich", "path": str(folder / "wasm.yaml")}],
+        )
+        assert 0 == done.code, done.err
+        added = {"family": "payment", "operation_succeeded": True}
+        lines = (tmp_path / "out.jsonl").read_text().splitlines()
+        assert [row | added for row in rows] == [json.loads(line) for line in lines]
 
 
 async def tried(manifest: Path, environ: Mapping[str, str], cache: Path) -> testing.Report:

@@ -176,7 +176,7 @@ def _expire(store: wasmtime.Store | None) -> None:
 _OUT_OF_MEMORY = ("out of memory", "memory allocation of", "MemoryError", "allocation failed")
 _ALLOCATION_FAILURES = (
     *("alloc_error", "rust_oom", "OutOfMemory", "out_of_memory"),
-    *("runtime.__mcache_.", "runtime.stackalloc", "runtime.persistentalloc"),  # Go's
+    *("__mcache_", "stackalloc", "persistentalloc"),  # Go's
 )
 
 
