@@ -91,7 +91,7 @@ func (b *Batch) Len() int {
 
 // Message returns row as a message of its own.
 //
-// It fails with [CodeMetadataInvalid] where the metadata are not a JSON object, and with
+// It fails with [CodePayloadInvalid] where the metadata are not a JSON object, and with
 // [CodeEncodingUnsupported] for an Arrow batch, whose rows are in Arrow.
 func (b *Batch) Message(row int) (Message, error) {
 	if b.Encoding == EncodingArrow {

@@ -1,6 +1,7 @@
 package cdpplugin
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,14 +18,15 @@ const (
 	CodeFatal               = "plugin.fatal"
 	CodeOutputInvalid       = "plugin.output_invalid"
 	CodePanic               = "plugin.panic"
-	CodeAnswerTooLarge      = "plugin.answer_too_large"
 	CodeBatchInvalid        = "message.batch_invalid"
-	CodeMetadataInvalid     = "message.metadata_invalid"
+	CodePayloadInvalid      = "message.payload_invalid"
 	CodeNumberTooLarge      = "message.number_too_large"
+	CodeTooLarge            = "message.too_large"
 )
 
 // PluginError is a failure with a stable code; the stage's `on_error` policy decides what happens.
-// An error of any other type is treated as a PluginError of code [CodeFailed].
+// An error of any other type is treated as a PluginError of code [CodeFailed]; one by which encoding/json
+// says that a text is no JSON, or that a value has no form in it, of code [CodePayloadInvalid].
 type PluginError struct {
 	Message string
 	// Code is the stable dotted name of the kind of error, e.g. "lake.gap".
@@ -139,6 +141,8 @@ func reportOf(err error) errorReport {
 	var instruction known
 	if errors.As(err, &instruction) {
 		told = instruction.report()
+	} else if isOfJSON(err) {
+		told.code = CodePayloadInvalid
 	}
 	told.message = valid(err.Error())
 	told.code, told.hint = valid(told.code), valid(told.hint)
@@ -148,6 +152,15 @@ func reportOf(err error) errorReport {
 // valid returns text as UTF-8, which every text of a message is.
 func valid(text string) string {
 	return strings.ToValidUTF8(text, "\uFFFD")
+}
+
+// isOfJSON tells whether encoding/json refused a text that is no JSON, or a value that has no form in
+// it, such as NaN.
+func isOfJSON(err error) bool {
+	var text *json.SyntaxError
+	var value *json.UnsupportedValueError
+	var kind *json.UnsupportedTypeError
+	return errors.As(err, &text) || errors.As(err, &value) || errors.As(err, &kind)
 }
 
 // asDrop tells whether err says that a message be left out, and why. The outermost instruction of

@@ -29,12 +29,12 @@ func functionGuest(t testing.TB, function ProcessorFunc) *guest {
 // expectAnswer compares the answer of a call; JSON is compared by what it means.
 func expectAnswer(t *testing.T, status answerStatus, text string, gotStatus answerStatus, got []byte) {
 	t.Helper()
-	if status != gotStatus || text != string(got) && !sameJSON(text, got) {
+	if status != gotStatus || text != string(got) && !equalJSON(text, got) {
 		t.Errorf("expected %d %s, got %d %s", status, text, gotStatus, got)
 	}
 }
 
-func sameJSON(expected string, got []byte) bool {
+func equalJSON(expected string, got []byte) bool {
 	var one, other any
 	return json.Unmarshal([]byte(expected), &one) == nil && json.Unmarshal(got, &other) == nil && reflect.DeepEqual(one, other)
 }
@@ -156,7 +156,7 @@ var orders = map[string]struct {
 	"nothing":    {statusOK, ""},
 	"text":       {statusError, `{"code":"message.batch_invalid","message":"expected text in UTF-8, got \"\\xff\""}`},
 	"large":      {statusOK, `{"id":"a","type":"","trace_id":"","content_type":"application/json","payload":null,"metadata":{"n":9007199254740993},"source":{"name":"","network":"","uri":""}}`},
-	"unwritable": {statusError, `{"code":"message.metadata_invalid","message":"the metadata cannot be written as JSON: json: unsupported type: chan int","hint":"use plain numbers, strings, slices and maps with string keys"}`},
+	"unwritable": {statusError, `{"code":"message.payload_invalid","message":"the metadata cannot be written as JSON: json: unsupported type: chan int","hint":"use plain numbers, strings, slices and maps with string keys"}`},
 }
 
 // A single message is answered by the status that its function's error stands for.

@@ -22,7 +22,7 @@ func decodeMetadata(text []byte) (map[string]interface{}, error) {
 	var object map[string]interface{}
 	if err := decoder.Decode(&object); err != nil {
 		return nil, PluginError{
-			Message: "expected metadata to be a JSON object", Code: CodeMetadataInvalid, Err: err,
+			Message: "expected metadata to be a JSON object", Code: CodePayloadInvalid, Err: err,
 		}
 	}
 	if object == nil {
@@ -72,7 +72,7 @@ func encodeMetadata(object map[string]interface{}) ([]byte, error) {
 	text, err := appendJSON(make([]byte, 0, 128), object)
 	if err != nil {
 		return nil, PluginError{
-			Message: "the metadata cannot be written as JSON", Code: CodeMetadataInvalid, Err: err,
+			Message: "the metadata cannot be written as JSON", Code: CodePayloadInvalid, Err: err,
 			Hint: "use plain numbers, strings, slices and maps with string keys",
 		}
 	}

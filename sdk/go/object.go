@@ -8,9 +8,6 @@ import (
 	"strconv"
 )
 
-// CodePayloadInvalid is the code of a payload that is not the JSON object it should be.
-const CodePayloadInvalid = "message.payload_invalid"
-
 // Object is a JSON object whose fields are read and changed one by one: what is left alone is
 // never decoded, keeps its digits and its order, and is written as it came. For a plugin that
 // reads a field and adds one, it is several times faster than a map or a struct.

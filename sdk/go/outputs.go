@@ -92,7 +92,7 @@ func NewOutputCollector(batch *Batch) *OutputCollector {
 }
 
 // Add takes message as an output of input row; rows come in order. It fails with
-// [CodeMetadataInvalid] where the metadata cannot be written as JSON.
+// [CodePayloadInvalid] where the metadata cannot be written as JSON.
 func (c *OutputCollector) Add(row int, message Message) error {
 	metadata, err := encodeMetadata(message.Metadata)
 	if err != nil {

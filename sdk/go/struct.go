@@ -20,7 +20,7 @@ func structOf(text []byte) (*structpb.Struct, error) {
 	var object map[string]interface{}
 	if err := decoder.Decode(&object); err != nil {
 		return nil, PluginError{
-			Message: "expected metadata to be a JSON object", Code: CodeMetadataInvalid, Err: err,
+			Message: "expected metadata to be a JSON object", Code: CodePayloadInvalid, Err: err,
 		}
 	}
 	for key, value := range object {

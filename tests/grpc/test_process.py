@@ -17,6 +17,7 @@ import pytest
 from cdp_pipeline.errors import StateError
 from cdp_pipeline.runtimes.grpc.launches import Launches, runtime_folder
 from cdp_pipeline.runtimes.grpc.reaper import reap
+from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
 from cdpplugin import PluginError
 from tests.grpc.conftest import Workshop, batch, is_alive, marked, values
 
@@ -103,6 +104,35 @@ class TestStop:
         await handle.stop()
         with pytest.raises(PluginError):
             await call
+
+    @pytest.mark.parametrize("mode", ["starts-once", "dies-once"])
+    async def test_while_it_starts_again(
+        self, workshop: Workshop, tmp_path: Path, mode: str
+    ) -> None:
+        """A plugin that is just being started again, or waited for, does not outlive its stop."""
+        delay_s = 0.0 if mode == "starts-once" else 3600.0
+        policy = RestartPolicy(initial_delay_s=delay_s, max_delay_s=delay_s)
+        handle = await workshop.raw(mode, str(tmp_path / "died"), policy=policy)
+        call = asyncio.create_task(handle.process_batch(batch(1)))
+        await handle._life.current.instance.ended
+        async with asyncio.timeout(20):
+            while mode == "starts-once" and "not again" not in workshop.log.messages:
+                await asyncio.sleep(0.01)
+            await handle.stop()
+            with pytest.raises(PluginError, match="is stopped"):
+                await call
+        assert [] == marked(str(workshop.runtime))
+
+    async def test_of_one_whose_keeper_was_killed(self, workshop: Workshop) -> None:
+        """The children of a plugin that lost its keeper are ended before it starts again."""
+        handle = await workshop.raw("forks")
+        before = marked(str(workshop.runtime))
+        instance = handle._life.current.instance
+        os.kill(instance.process.keeper.pid, signal.SIGKILL)
+        assert "lost its keeper" in str(await instance.ended)
+        assert [1] == values(await handle.process_batch(batch(1)))
+        after = marked(str(workshop.runtime))
+        assert (4, set()) == (len(after), set(before) & set(after))
 
 
 class TestFlood:

@@ -162,7 +162,7 @@ class TestWork:
             assert 0 == handle.replaced
         [(level, _, fields)] = [line for line in guests.log.lines if "panicked" in line[1]]
         assert "error" == level
-        assert "main.work" in fields["stack"]
+        assert "main.work" in fields["plugin_stack"]
 
     @pytest.mark.parametrize(
         ("order", "code", "text"),

@@ -9,7 +9,7 @@ import wasmtime
 
 from cdp_pipeline.errors import CdpError
 from cdp_pipeline.testing.launchers import Launchers, ModuleTarget
-from cdpplugin import testing
+from cdpplugin import Batch, JsonPayloads, testing
 from tests.wasm import _component
 from tests.wasm.conftest import Workshop, batch, codes, ids
 from tests.wasm.test_limits import LOOP
@@ -42,6 +42,18 @@ async def test_it_conforms(workshop: Workshop) -> None:
     subject = await Launchers({}, workshop.folder).subject(ModuleTarget(str(path)))
     report = await testing.run(subject)
     assert [] == [f"{each.case}: {each.reason}" for each in report.of("failed")]
+
+
+async def test_a_payload_that_is_no_json_costs_its_own_row(workshop: Workshop) -> None:
+    """It never crosses: in one text of many it would garble its neighbours."""
+    handle = await workshop.started(compiled(TEXT()))
+    texts = [b'{"n":1}', b'{"cut off', b"", b"[" * 2000, b"\xff", b"2"]
+    outputs = await handle.process_batch(
+        Batch(types="T", payloads=JsonPayloads(texts), ids=[*"abcdef"])
+    )
+    assert dict.fromkeys(range(1, 5), "message.payload_invalid") == codes(outputs)
+    assert ["a", "f"] == ids(outputs)
+    assert [0, 5] == list(outputs.parts[0].rows)
 
 
 GROW = """(loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable"""

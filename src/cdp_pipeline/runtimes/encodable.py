@@ -38,6 +38,25 @@ def _refusal(batch: Batch, row: int, encoding: Encoding, errors: dict[int, Plugi
     return False
 
 
+def readable(
+    batch: Batch, rows: Sequence[int], errors: Mapping[int, PluginError]
+) -> tuple[Batch, Sequence[int], Mapping[int, PluginError]]:
+    """Return what of *batch* is JSON: in one text of many, one garbled payload would garble all.
+
+    Args:
+        batch: Messages in JSON.
+        rows: Where each stands in the batch that came.
+        errors: What is wrong with those of it that are not here.
+    """
+    garbage: dict[int, PluginError] = {}
+    _check_part(batch.payloads.json(), range(len(batch)), garbage, _INPUT_HINT)
+    if not garbage:
+        return batch, rows, errors
+    kept = [row for row in range(len(batch)) if row not in garbage]
+    wrong = {rows[row]: error for row, error in garbage.items()}
+    return batch.take(kept), [rows[row] for row in kept], {**errors, **wrong}
+
+
 def joined(
     answers: Sequence[tuple[Sequence[int], Outputs]], errors: Mapping[int, PluginError] = NONE
 ) -> Outputs:
@@ -64,24 +83,26 @@ def checked(outputs: Outputs) -> Outputs:
     errors: dict[int, PluginError] = {}
     for part in outputs.parts:
         if part.batch.payloads.encoding in ("json", "sep51"):
-            _check_part(part.batch.payloads.json(), part.rows, errors)
+            _check_part(part.batch.payloads.json(), part.rows, errors, _OUTPUT_HINT)
     return replace(outputs, errors={**outputs.errors, **errors}) if errors else outputs
 
 
 _check_json = msgspec.json.Decoder(msgspec.Raw).decode
+_INPUT_HINT = "look at the stage before this one"
+_OUTPUT_HINT = "this is a fault of the plugin; tell its author"
 
 
 def _check_part(
-    payloads: Sequence[bytes], rows: Sequence[int], errors: dict[int, PluginError]
+    payloads: Sequence[bytes], rows: Sequence[int], errors: dict[int, PluginError], hint: str
 ) -> None:
     for index, payload in enumerate(payloads):
         try:
             _check_json(payload)
             if not payload.isascii():
                 payload.decode()
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             errors[rows[index]] = PluginError(
                 f"expected a payload in JSON, got something else: {error}",
                 code="message.payload_invalid",
-                hint="this is a fault of the plugin; tell its author",
+                hint=hint,
             )

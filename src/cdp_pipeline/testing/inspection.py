@@ -15,7 +15,6 @@ from cdp_pipeline.testing.launchers import (
     ModuleTarget,
     NativeTarget,
     Target,
-    first_contact,
 )
 from cdpplugin import PluginMetadata
 from cdpplugin.metadata import ResourceRequirements
@@ -79,12 +78,12 @@ async def inspect(target: Target, launchers: Launchers) -> Inspection:
     if isinstance(target, NativeTarget):
         return Inspection(metadata=described(target.create()), runtime="native")
     if isinstance(target, AddressTarget):
-        return _of(*await first_contact(target.name))
+        return _of(*await launchers.first_contact(target.name))
     if isinstance(target, ModuleTarget):
         async with launchers.launch_module(target) as handle:
             return _of_guest(handle)
     if target.manifest.address:
-        connection, metadata = await first_contact(target.manifest.address)
+        connection, metadata = await launchers.first_contact(target.manifest.address)
         return _with_manifest(connection, metadata, target.manifest)
     return await _launched(target, launchers)
 

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
+import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from cdp_pipeline.errors import ArtifactError
-from cdp_pipeline.runtimes.grpc.ending import Ending, with_last_lines
+from cdp_pipeline.runtimes.grpc.ending import with_last_lines
 from cdp_pipeline.runtimes.grpc.environment import basic_environment
 from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.grpc.process import PluginProcess
 
-_TOOLS = ("GO", "CARGO", "RUST", "NPM_", "NODE_", "PIP_", "UV_", "CC", "CXX", "SSL_", "XDG_")
-_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
-_CHUNK_BYTES = 65536
+_TOOLS = re.compile(
+    r"GO[A-Z0-9]+|CGO_\w+|CARGO(_\w+)?|RUST\w*|NPM_\w+|NODE_\w+|PIP_\w+|UV_\w+"
+    r"|CC|CXX|AR|(C|CPP|CXX|LD)FLAGS|SSL_\w+|XDG_\w+"
+    r"|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy"
+)
+"""What compilers, package managers and their downloads need."""
+_SECRETS = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|PRIVATE_KEY|_AUTH", re.IGNORECASE)
 
 
 def build_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what of *environ* a build may see: what tools and downloads need, no secrets."""
-    names = [n for n in environ if n.startswith(_TOOLS) or n.lower() in _PROXIES]
-    return basic_environment(environ, names)
+    tools = [name for name in environ if _TOOLS.fullmatch(name)]
+    return basic_environment(environ, [name for name in tools if not _SECRETS.search(name)])
+
+
+def withheld(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables for tools that a build does not see: they look like secrets."""
+    return sorted(n for n in environ if _TOOLS.fullmatch(n) and _SECRETS.search(n))
 
 
 async def run_build(
@@ -33,42 +41,31 @@ async def run_build(
     log: LogLines,
     what: str,
 ) -> None:
-    """Run *command* in *folder*. Cancelled, it ends all that the command has started.
+    """Run *command* in *folder*. What it has started ends with it, or with the host.
 
     Raises:
         ArtifactError: plugin.build_failed; it cannot be run, or says that it failed.
     """
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=folder,
-            env=dict(environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
+        process = await PluginProcess.launch(
+            command, folder=folder, environment=environment, log=log, has_lifeline=False
         )
-    except OSError as error:
-        raise _failed(what, command, f"cannot be run: {error.strerror}", folder) from error
-    assert process.stdout is not None
+    except ArtifactError as error:
+        raise _failed(f"{what}: {error.message}", folder) from error
     try:
-        while data := await process.stdout.read(_CHUNK_BYTES):
-            log.feed("stdout", data)
-        status = await process.wait()
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-        log.close()
-    if status:
-        ending = Ending(signal_number=-status) if status < 0 else Ending(status=status)
-        raise _failed(what, command, with_last_lines(str(ending), log.last_lines), folder)
+        ending = await asyncio.shield(process.ended)
+    except BaseException:
+        process.kill()
+        await asyncio.shield(process.ended)
+        raise
+    if ending.status != 0:
+        why = f"{what}: `{' '.join(command)}` {ending}"
+        raise _failed(with_last_lines(why, log.last_lines), folder)
 
 
-def _failed(what: str, command: Sequence[str], why: str, folder: Path) -> ArtifactError:
+def _failed(message: str, folder: Path) -> ArtifactError:
     return ArtifactError(
-        f"{what}: `{' '.join(command)}` {why}",
+        message,
         code="plugin.build_failed",
         where=str(folder),
         hint="run the command in that folder to see all of its output",

@@ -2,6 +2,9 @@
 
 The manifest's `build` runs in the plugin's folder. What it was built from is remembered in
 the host's cache; the host itself writes nothing into a plugin's folder.
+
+Invariant: in one folder one build runs at a time, whichever hosts want it; who waited for
+another's build does not repeat it.
 """
 
 from __future__ import annotations
@@ -9,15 +12,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from shutil import which
 from typing import Any
 
 from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.observability.logs import logger
-from cdp_pipeline.runtimes.grpc.build_command import build_environment, run_build
+from cdp_pipeline.runtimes.grpc.build_command import build_environment, run_build, withheld
 from cdp_pipeline.runtimes.grpc.command import own_executable
+from cdp_pipeline.runtimes.grpc.exclusive import exclusively
 from cdp_pipeline.runtimes.grpc.logs import LogLines
 from cdp_pipeline.runtimes.grpc.python_environment import PythonEnvironment, PythonEnvironments
 
@@ -61,7 +67,10 @@ class Builder:
         """
         if self.is_built(manifest):
             return False
-        await self.build(manifest)
+        async with self._alone(manifest):
+            if self.is_built(manifest):
+                return False
+            await self._build(manifest)
         return True
 
     async def build(self, manifest: Manifest) -> None:
@@ -70,12 +79,33 @@ class Builder:
         Raises:
             ArtifactError: plugin.build_failed.
         """
+        async with self._alone(manifest):
+            await self._build(manifest)
+
+    def _alone(self, manifest: Manifest) -> AbstractAsyncContextManager[None]:
+        """Hold the plugin's folder itself, so that hosts with other caches wait as well."""
+        log = self._log_of(manifest.metadata().reference)
+        record = self._record(manifest)
+        record.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return exclusively(
+            manifest.folder,
+            instead=record.with_suffix(".lock"),
+            on_wait=lambda: log.info("waiting: somebody else is building the plugin"),
+        )
+
+    async def _build(self, manifest: Manifest) -> None:
         reference = manifest.metadata().reference
         log = self._log_of(reference)
         log.info("building the plugin", folder=str(manifest.folder))
+        if hidden := withheld(self._environ):
+            log.info("the build does not see variables that look like secrets", withheld=hidden)
         environment = self.environment_of(manifest)
         variables = build_environment(self._environ)
-        if environment is not None:
+        if environment is None:
+            # `python` in a build is the host's own, as it is where a plugin in Python is run.
+            own = str(Path(sys.executable).parent)
+            variables["PATH"] = os.pathsep.join([own, variables["PATH"]])
+        else:
             await self._environments.make(environment, LogLines(log))
             variables |= environment.variables(variables["PATH"])
         if manifest.build:
@@ -106,7 +136,6 @@ class Builder:
         return self._folder / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.json"
 
     def _remember(self, manifest: Manifest) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         record = self._record(manifest)
         draft = record.with_suffix(".new")
         draft.write_text(json.dumps(dict(_files(manifest.folder))), encoding="utf-8")

@@ -4,6 +4,7 @@ PluginError
 ├── PluginTimeout        plugin.timeout               an answer was late
 ├── ProtocolViolation    plugin.protocol_violation    an answer makes no sense
 ├── MessageTooLarge      message.too_large            a message exceeds the limit
+├── MessageAtFault       plugin.crashed, plugin.timeout  a message ends the plugin each time
 ├── Retry
 │   ├── PluginCrashed    plugin.crashed               it died; it is started again
 │   └── PluginUnavailable plugin.unavailable          it cannot be reached for now
@@ -59,6 +60,20 @@ class PluginCrashed(Retry):
     """The plugin died. It is started again with the next call."""
 
     code = "plugin.crashed"
+
+
+class MessageAtFault(PluginError):
+    """A message ends the plugin each time it is asked alone."""
+
+    code = "plugin.crashed"
+    hint = "mend the plugin; until then `on_error: dead_letter` keeps the message and goes on"
+
+    @classmethod
+    def of(cls, ended: PluginCrashed | PluginTimeout) -> MessageAtFault:
+        """Return the error of the one message with which the plugin *ended*."""
+        if isinstance(ended, PluginTimeout):
+            return cls(f"this message alone: {ended}", code=ended.code, hint=ended.hint)
+        return cls(f"this message ends the plugin each time: {ended}")
 
 
 class PluginUnavailable(Retry):
@@ -124,7 +139,7 @@ def refused(error: grpc.aio.AioRpcError, reference: str, method: str) -> PluginE
         return Fatal(
             f"plugin `{reference}` refuses the host's token: {said}",
             code="plugin.unauthenticated",
-            hint="start it with the token the host has, or none",
+            hint="give the token that it was started with in `token` (or `--token-env`)",
         )
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return ProtocolViolation(f"plugin `{reference}` has no call {method}: {said}")

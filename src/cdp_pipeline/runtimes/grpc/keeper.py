@@ -2,8 +2,9 @@
 
 The host runs this file as a program of its own, between itself and the plugin:
 
-    python -I -S keeper.py HOST_PID STATUS_FD GRACE_S EXECUTABLE [ARGUMENT...]
+    python -I -S keeper.py HOST_PID STATUS_FD GRACE_S INPUT EXECUTABLE [ARGUMENT...]
 
+INPUT is what the plugin has as its standard input: `lifeline` (the keeper's own) or `nothing`.
 It needs the standard library only. The plugin runs in a session of its own. On Linux every
 process the plugin starts, even one that detaches itself, becomes a child of the keeper
 once its parent is gone (`PR_SET_CHILD_SUBREAPER`); none of them outlives the keeper's work.
@@ -43,9 +44,10 @@ def _control(option: int, value: int) -> None:
 class Keeper:
     """One plugin process and all that it starts."""
 
-    def __init__(self, status_fd: int, grace_s: float) -> None:
+    def __init__(self, status_fd: int, grace_s: float, *, has_lifeline: bool = True) -> None:
         self._status_fd = status_fd
         self._grace_s = grace_s
+        self._has_lifeline = has_lifeline
         self._plugin = 0
         self._ended = ""
         self._kill_at: float | None = None
@@ -90,6 +92,8 @@ class Keeper:
                 if os.getppid() != keeper:
                     os._exit(1)
                 signal.set_wakeup_fd(-1)
+                if not self._has_lifeline:
+                    os.dup2(os.open(os.devnull, os.O_RDONLY), _LIFELINE)
                 for number in (signal.SIGPIPE, signal.SIGXFSZ):
                     signal.signal(number, signal.SIG_DFL)
                 os.execvp(command[0], list(command))  # noqa: S606 - no shell is wanted
@@ -183,10 +187,10 @@ def _parent(pid: str) -> int:
 
 def main(arguments: Sequence[str]) -> None:
     """Keep the plugin that *arguments* name."""
-    host, status_fd, grace_s, command = arguments[0], arguments[1], arguments[2], arguments[3:]
+    (host, status_fd, grace_s, given), command = arguments[:4], arguments[4:]
     os.set_inheritable(int(status_fd), False)
     _control(_PR_SET_CHILD_SUBREAPER, 1)
-    keeper = Keeper(int(status_fd), float(grace_s))
+    keeper = Keeper(int(status_fd), float(grace_s), has_lifeline=given == "lifeline")
     _control(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() == int(host):
         keeper.run(command)

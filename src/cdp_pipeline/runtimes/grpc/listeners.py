@@ -19,7 +19,13 @@ _PROCESS_GROUP = 2
 def listening(group: int) -> list[str]:
     """Return the TCP addresses where processes of *group* listen, sorted."""
     inodes = {inode for pid in _members(group) for inode in _sockets(pid)}
-    return sorted({address for inode, address in _listeners("self") if inode in inodes})
+    return sorted({address for inode, address, _ in _listeners("self") if inode in inodes})
+
+
+def users_on(port: int) -> set[int]:
+    """Return whose sockets listen on TCP *port* of this machine, as user numbers."""
+    ending = f":{port}"
+    return {user for _, address, user in _listeners("self") if address.endswith(ending)}
 
 
 def listens_in_namespace(pid: int) -> bool | None:
@@ -46,14 +52,14 @@ def _sockets(pid: str) -> Iterator[str]:
                 yield target[8:-1]
 
 
-def _listeners(pid: str) -> Iterator[tuple[str, str]]:
-    """Yield inode and address of every listening TCP socket in the network of *pid*."""
+def _listeners(pid: str) -> Iterator[tuple[str, str, int]]:
+    """Yield inode, address and user of every listening TCP socket in the network of *pid*."""
     for name in ("tcp", "tcp6"):
         with suppress(FileNotFoundError):
             lines = Path(f"/proc/{pid}/net/{name}").read_text(encoding="ascii").splitlines()
             for fields in map(str.split, lines[1:]):
                 if fields[3] == _LISTEN:
-                    yield fields[9], _address(fields[1])
+                    yield fields[9], _address(fields[1]), int(fields[7])
 
 
 def _address(text: str) -> str:

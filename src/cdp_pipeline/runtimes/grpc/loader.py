@@ -23,10 +23,11 @@ from cdp_pipeline.runtimes.grpc.consumer import GrpcConsumer
 from cdp_pipeline.runtimes.grpc.deadlines import DEFAULT_TIMEOUT_S, Deadlines
 from cdp_pipeline.runtimes.grpc.declared import completed, differences
 from cdp_pipeline.runtimes.grpc.environment import basic_environment
-from cdp_pipeline.runtimes.grpc.handles import CallTerms, GrpcProcessor
+from cdp_pipeline.runtimes.grpc.handles import CallTerms
 from cdp_pipeline.runtimes.grpc.launches import Launches
 from cdp_pipeline.runtimes.grpc.life import Launcher, Life
 from cdp_pipeline.runtimes.grpc.local import LaunchTerms, LocalLauncher
+from cdp_pipeline.runtimes.grpc.processor import GrpcProcessor
 from cdp_pipeline.runtimes.grpc.reaper import reap
 from cdp_pipeline.runtimes.grpc.remote import RemoteTerms, address_of, replicas
 from cdp_pipeline.runtimes.grpc.replicas import ReplicatedProcessor

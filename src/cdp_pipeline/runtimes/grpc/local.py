@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ from cdp_pipeline.runtimes.grpc.logs import LogLines
 from cdp_pipeline.runtimes.grpc.meeting import START_TIMEOUT_S, Address, Meeting, Terms
 from cdp_pipeline.runtimes.grpc.port import HeldPort
 from cdp_pipeline.runtimes.grpc.process import GRACE_S, PluginProcess
+from cdp_pipeline.runtimes.grpc.reaper import end_marked
 from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
 
 
@@ -77,6 +79,8 @@ class LocalInstance:
         try:
             return await self.process.stop()
         finally:
+            if self.process.lost_keeper:
+                await asyncio.to_thread(end_marked, self._launch.socket)
             self._port.close()
             self._launch.close()
 
@@ -132,7 +136,8 @@ class LocalLauncher:
     async def _met(
         self, instance: LocalInstance, launch: Launch, port: HeldPort, token: str
     ) -> Connection:
-        addresses = [Address(f"unix:{launch.socket}", True), Address(port.address, False)]
+        addresses = [Address(f"unix:{launch.socket}", True)]
+        addresses += [Address(target, False, os.getuid()) for target in port.addresses]
         meeting_terms = Terms(
             token=token,
             timeout_s=self._terms.start_timeout_s,

@@ -13,10 +13,12 @@ import selectors
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from cdp_pipeline.observability.logs import LEVELS
+from cdp_pipeline.observability.text import printable
 from cdpplugin import PluginError, decode_json
 
 Stream = Literal["stdout", "stderr"]
@@ -28,7 +30,11 @@ KEPT_LINES = 20
 DUMP_LINES = 500
 _REASONS = ("fatal error: ", "panic: ")  # Go's
 _CHUNK_BYTES = 65536
-_OURS = frozenset({"event", "level", "timestamp", "plugin", "stage", "pipeline", "message"})
+_OURS = frozenset(
+    {"event", "level", "timestamp", "plugin", "stage", "pipeline", "message", "stream", "logger"}
+    | {"self", "method_name", "exc_info", "stack_info", "exception", "stack"}
+)
+"""Fields of the host's own lines, and what its logger takes for something else than a field."""
 
 
 class LogLines:
@@ -64,14 +70,17 @@ class LogLines:
         """Take what came on *stream*."""
         with self._lock:
             self._refill()
-            *lines, rest = (self._open[stream] + data).split(b"\n")
+            room = int(self._room)
+            # What is left out is counted, never taken apart: a flood shall not keep the host busy.
+            *lines, rest = (self._open[stream] + data).split(b"\n", room)
+            left_out = rest.count(b"\n")
+            *last, rest = rest.rsplit(b"\n", KEPT_LINES) if left_out else (rest,)
             # A line without end is cut as it grows; a mark of one byte too many is kept.
             self._open[stream] = rest[: LINE_LIMIT_BYTES + 1]
-            written = lines[: int(self._room)]
-            for line in written:
+            for line in lines:
                 self._write(stream, line)
-            self._room -= len(written)
-            self._leave_out(lines[len(written) :])
+            self._room -= len(lines)
+            self._leave_out(left_out, last)
 
     def close(self) -> None:
         """Write what has no end of line, and how much was left out."""
@@ -89,11 +98,11 @@ class LogLines:
         if self._room >= LINES_PER_S:
             self._tell()
 
-    def _leave_out(self, lines: list[bytes]) -> None:
-        self._unsaid += len(lines)
-        self.left_out += len(lines)
-        for line in lines[-KEPT_LINES:]:
-            self._keep(_parsed(line)[1])
+    def _leave_out(self, count: int, last: Sequence[bytes]) -> None:
+        self._unsaid += count
+        self.left_out += count
+        for line in last:
+            self._keep(_parsed(line.rpartition(b"\n")[2])[1])
 
     def _tell(self) -> None:
         if self._unsaid:
@@ -105,7 +114,10 @@ class LogLines:
             return
         level, message, fields = _parsed(line)
         self._keep(message)
-        getattr(self._log, level)(message, stream=stream, **fields)
+        # A line that cannot be written, such as to a reader that has gone, must not end the
+        # reading: the plugin would wait for ever at its next line.
+        with suppress(Exception):
+            getattr(self._log, level)(message, stream=stream, **fields)
 
     def _keep(self, message: str) -> None:
         self._last.append(message)
@@ -126,7 +138,7 @@ def _parsed(line: bytes) -> tuple[str, str, Mapping[str, Any]]:
         level, message = found.get("level"), found.get("message")
         if level in LEVELS and isinstance(message, str):
             fields = {_own(name): value for name, value in found.items()}
-            return level, message, {n: v for n, v in fields.items() if n}
+            return level, printable(message), {n: v for n, v in fields.items() if n}
     return "info", _text(line), {}
 
 
@@ -134,11 +146,11 @@ def _own(name: str) -> str:
     """Return the name under which a plugin's field is logged; the host's own stay the host's."""
     if name in ("level", "message", "plugin"):
         return ""
-    return f"plugin_{name}" if name in _OURS or name == "stream" else name
+    return f"plugin_{name}" if name in _OURS else name
 
 
 def _text(line: bytes) -> str:
-    text = line[:LINE_LIMIT_BYTES].decode(errors="replace").rstrip("\r")
+    text = printable(line[:LINE_LIMIT_BYTES].decode(errors="replace").rstrip("\r"))
     return text + " ..." if len(line) > LINE_LIMIT_BYTES else text
 
 

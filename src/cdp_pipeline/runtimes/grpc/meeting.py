@@ -7,6 +7,8 @@ Ready means that `GetMetadata` answers and, where `grpc.health.v1` is served, th
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +31,7 @@ from cdp_pipeline.runtimes.grpc.faults import (
     StartTimeout,
     refused,
 )
+from cdp_pipeline.runtimes.grpc.listeners import users_on
 from cdp_pipeline.runtimes.grpc.tls import tls_failure
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import PROTOCOL
@@ -47,23 +50,48 @@ class Address:
     Attributes:
         target: As gRPC names it, `unix:PATH` or `HOST:PORT`.
         is_private: Whether nobody but this user can reach it.
+        user: Who alone may listen at it; None is anybody.
     """
 
     target: str
     is_private: bool
+    user: int | None = None
 
     async def is_open(self) -> bool:
-        """Tell whether somebody listens there."""
+        """Tell whether somebody listens there.
+
+        Raises:
+            StartFailed: plugin.port_taken; another user does.
+        """
+        path = self.target.removeprefix("unix:")
         try:
-            if self.target.startswith("unix:"):
-                _, writer = await asyncio.open_unix_connection(self.target.removeprefix("unix:"))
+            if path != self.target:
+                if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                    return False  # a link would lead to somebody else
+                _, writer = await asyncio.open_unix_connection(path)
             else:
                 host, _, port = self.target.rpartition(":")
                 _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         except OSError:
             return False
         writer.close()
+        if path == self.target:
+            self._check_user(int(port))
         return True
+
+    def _check_user(self, port: int) -> None:
+        """Refuse to hand the launch's secret, and the data, to another user.
+
+        A port that is bound is not safe from others until it is listened on (socket(7),
+        `SO_REUSEADDR`).
+        """
+        if self.user is not None and (others := users_on(port) - {self.user}):
+            raise StartFailed(
+                f"user {min(others)} listens at `{self.target}`, where the plugin should",
+                code="plugin.port_taken",
+                hint="run it again: it gets another port; a plugin that knows PLUGIN_SOCKET "
+                "needs none",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,12 +39,14 @@ class PluginProcess:
         pid: The plugin's process number; 0 where its executable could not be run.
         keeper: The keeper's identity, for the launch's record.
         ended: How it ended, once it has.
+        lost_keeper: Whether it ended because its keeper was killed; its children may live on.
     """
 
     def __init__(self, running: subprocess.Popen[bytes], log: LogLines, grace_s: float) -> None:
         self.pid = 0
         self.keeper: ProcessIdentity | None = identify(running.pid)
         self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self.lost_keeper = False
         self._running = running
         self._log = log
         self._grace_s = grace_s
@@ -66,15 +68,19 @@ class PluginProcess:
         environment: Mapping[str, str],
         log: LogLines,
         grace_s: float = GRACE_S,
+        has_lifeline: bool = True,
     ) -> PluginProcess:
         """Start *command*, its executable first, in *folder*.
+
+        With a lifeline its standard input ends with the host; without one it is empty.
 
         Raises:
             ArtifactError: plugin.executable_invalid; it cannot be run.
         """
         said, saying = os.pipe()
         try:
-            running = _run_keeper(command, folder, environment, saying, grace_s)
+            given = "lifeline" if has_lifeline else "nothing"
+            running = _run_keeper([str(grace_s), given, *command], folder, environment, saying)
         except OSError as error:
             os.close(said)
             raise _not_runnable(command[0], error.errno or 0) from error
@@ -128,7 +134,8 @@ class PluginProcess:
         transport, _ = await loop.connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(said, "rb")
         )
-        ending = Ending(reason="its keeper was killed")
+        ending = Ending(reason="lost its keeper process, which somebody killed")
+        self.lost_keeper = True
         try:
             async for line in reader:
                 word, number = line.decode().split()
@@ -138,6 +145,7 @@ class PluginProcess:
                     started.set_result(int(number) if word == "failed" else 0)
                 if word in ("exited", "signalled"):
                     ending = _ending(word, int(number))
+                self.lost_keeper = word == "pid"
         finally:
             transport.close()
             await asyncio.shield(self._settle(ending))
@@ -159,15 +167,11 @@ def _ending(word: str, number: int) -> Ending:
 
 
 def _run_keeper(
-    command: Sequence[str],
-    folder: Path,
-    environment: Mapping[str, str],
-    saying: int,
-    grace_s: float,
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], saying: int
 ) -> subprocess.Popen[bytes]:
     own = [sys.executable, "-I", "-S", keeper.__file__, str(os.getpid()), str(saying)]
     return subprocess.Popen(  # noqa: S603 - the command is the manifest's
-        [*own, str(grace_s), *command],
+        [*own, *arguments],
         cwd=folder,
         env=dict(environment),
         stdin=subprocess.PIPE,

@@ -7,15 +7,12 @@ comes from the plugin's lock file, `requirements.lock` or `requirements.txt`.
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import hashlib
 import os
 import platform
 import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import distribution, version
 from pathlib import Path
@@ -23,11 +20,14 @@ from pathlib import Path
 import cdpplugin
 from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.runtimes.grpc.build_command import build_environment, run_build
+from cdp_pipeline.runtimes.grpc.exclusive import exclusively
 from cdp_pipeline.runtimes.grpc.logs import LogLines
 
 LOCK_FILES = ("requirements.lock", "requirements.txt")
 _SDK_NEEDS = ("msgspec", "protobuf", "grpcio", "grpcio-health-checking")
 _COMPLETE = ".complete"
+_ISOLATED = ("-I", "-m")
+"""Run a module of Python's own: one of this name in the plugin's folder is something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +80,16 @@ class PythonEnvironments:
             ArtifactError: plugin.build_failed; something cannot be installed.
         """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        async with _only_one(environment.folder.with_suffix(".lock")):
+        async with exclusively(environment.folder.with_suffix(".lock")):
             if environment.is_complete:
                 return
             shutil.rmtree(environment.folder, ignore_errors=True)
             await self._run(
-                [sys.executable, "-m", "venv", str(environment.folder)], environment, log
+                [sys.executable, *_ISOLATED, "venv", str(environment.folder)], environment, log
             )
             _put_sdk(environment)
             needs = [f"{name}>={version(name)}" for name in _SDK_NEEDS]
-            pip = [str(environment.python), "-m", "pip", "install", "--no-input"]
+            pip = [str(environment.python), *_ISOLATED, "pip", "install", "--no-input"]
             quiet = ["--disable-pip-version-check", "--quiet"]
             await self._run(
                 [*pip, *quiet, "-r", str(environment.lock_file), *needs], environment, log
@@ -128,11 +128,3 @@ def _put_sdk(environment: PythonEnvironment) -> None:
     assert text is not None
     (facts / "METADATA").write_text(text, encoding="utf-8")
     (facts / "RECORD").touch()
-
-
-@asynccontextmanager
-async def _only_one(path: Path) -> AsyncIterator[None]:
-    """Hold the lock at *path*: several hosts may want the same environment at once."""
-    with path.open("a", encoding="ascii") as file:
-        await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
-        yield

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from cdp_pipeline.runtimes.grpc.faults import PluginCrashed, PluginUnavailable
-from cdp_pipeline.runtimes.grpc.handles import GrpcProcessor
+from cdp_pipeline.runtimes.grpc.processor import GrpcProcessor
 from cdpplugin import Batch, Context, Fatal, HealthStatus, Outputs, PluginError, PluginMetadata
 
 
@@ -15,7 +15,8 @@ class ReplicatedProcessor:
     """Replicas of one processor.
 
     A batch that finds its replica gone goes to the next one; the one that is gone is out of
-    turn until it is back. Only when none is left is the error the stage's.
+    turn until it is back. A batch that has lost one replica may be what ended it: the next
+    one divides it. Only when none is left is the error the stage's.
     """
 
     def __init__(self, replicas: Sequence[GrpcProcessor]) -> None:
@@ -59,16 +60,18 @@ class ReplicatedProcessor:
 
     async def process_batch(self, batch: Batch) -> Outputs:
         """Answer *batch*; see `cdpplugin.Processor`."""
+        was_lost = False
         while self._in_turn:
             replica = self._in_turn[0]
             self._in_turn.rotate(-1)
             if not replica.is_alive:
                 self._rest(replica)
                 continue
+            ask = replica.process_batch if was_lost else replica.process_batch_once
             try:
-                return await replica.process_batch(batch)
+                return await ask(batch)
             except (PluginCrashed, PluginUnavailable) as error:
-                self._failure = error
+                self._failure, was_lost = error, True
                 self._rest(replica)
         raise self._failure
 

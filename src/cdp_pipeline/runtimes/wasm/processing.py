@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from google.protobuf.message import DecodeError
 
-from cdp_pipeline.runtimes.encodable import checked, encodable, joined
+from cdp_pipeline.runtimes.encodable import checked, encodable, joined, readable
 from cdp_pipeline.runtimes.grpc.deadlines import Deadlines
 from cdp_pipeline.runtimes.wasm.answer import Status, error_of
 from cdp_pipeline.runtimes.wasm.component import TEXT_BATCH
@@ -17,6 +19,8 @@ from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import decode_outputs, encode_batch
 
 BATCH = "process_batch"
+TEXTS = ("json", "sep51")
+"""Encodings whose payloads are JSON."""
 
 
 def process(
@@ -28,16 +32,26 @@ def process(
         GuestFault: The guest did what it may not; it is of no more use.
         PluginError: It says something of the batch as a whole.
     """
-    held, rows, refused = encodable(batch, encoding)
+    held, rows, refused = _handed_over(guest, batch, encoding)
     if not len(held):
         return Outputs(errors=refused)
     return joined([(rows, checked(_processed(guest, held, deadlines, backings)))], refused)
 
 
+def _handed_over(
+    guest: Guest, batch: Batch, encoding: Encoding
+) -> tuple[Batch, Sequence[int], Mapping[int, PluginError]]:
+    """Return what of *batch* the guest can take, its rows, and what is wrong with the others."""
+    held, rows, refused = encodable(batch, encoding)
+    if BATCH in guest.exports or held.payloads.encoding not in TEXTS:
+        return held, rows, refused
+    return readable(held, rows, refused)
+
+
 def _processed(guest: Guest, batch: Batch, deadlines: Deadlines, backings: Backings) -> Outputs:
     if BATCH in guest.exports:
         return _by_columns(guest, batch, deadlines, backings)
-    if batch.payloads.encoding not in ("json", "sep51"):
+    if batch.payloads.encoding not in TEXTS:
         raise UnsupportedEncoding(
             f"expected a plugin with `{BATCH}` for payloads in `{batch.payloads.encoding}`",
             hint="export it, or take `input_encoding: json`",
