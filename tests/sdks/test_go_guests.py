@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Mapping
@@ -274,6 +275,36 @@ class TestConformance:
             answers.append((shown(outputs), {row: str(e) for row, e in outputs.errors.items()}))
         assert answers[0] == answers[1]
         assert [3] == list(answers[0][1])
+
+
+class TestReadme:
+    async def test_the_plugin_in_ten_lines(
+        self, environ: Mapping[str, str], cache: Path, tmp_path: Path
+    ) -> None:
+        """The program of the README is built by its command and its manifest, and runs bare."""
+        text = (ROOT / "sdk" / "go" / "README.md").read_text()
+        folder = copied("enrich-go", tmp_path)
+        for file in folder.glob("*.go"):
+            file.unlink()
+        (folder / "main.go").write_text(block(text, "go", "package main"))
+        command = block(text, "", "GOOS=wasip1").split()
+        subprocess.run(["env", *command], cwd=folder, check=True, timeout=BOUND_S, env=environ)
+        (folder / "wasm.yaml").write_text(block(text, "yaml", "runtime: wasm"))
+        launchers = Launchers(environ, cache)
+        for name in ("large-messages.wasm", "wasm.yaml"):
+            subject = await launchers.subject(target_of(str(folder / name)))
+            async with subject.launch() as handle:
+                await handle.configure({})
+                await handle.start(Context("pipeline", "stage"))
+                outputs = await handle.process_batch(orders("small", "x" * 100))
+            assert [("id 1", {"size": 102})] == [(m.id, m.metadata) for m in messages_of(outputs)]
+            assert {"small": 1} == dict(outputs.dropped)
+
+
+def block(text: str, language: str, start: str) -> str:
+    """The block of a page in *language* that holds *start* first."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return next(found for found in blocks if start in found)
 
 
 class TestPipeline:
