@@ -174,7 +174,10 @@ def _expire(store: wasmtime.Store | None) -> None:
 
 
 _OUT_OF_MEMORY = ("out of memory", "memory allocation of", "MemoryError", "allocation failed")
-_ALLOCATION_FAILURES = ("alloc_error", "rust_oom", "OutOfMemory", "out_of_memory")
+_ALLOCATION_FAILURES = (
+    *("alloc_error", "rust_oom", "OutOfMemory", "out_of_memory"),
+    *("__mcache_", "stackalloc", "persistentalloc"),  # Go's
+)
 
 
 def _speaks_of_memory(lines: Sequence[str], error: Exception) -> bool:
