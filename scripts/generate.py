@@ -2,8 +2,8 @@
 
     python scripts/generate.py [--check]
 
-Generated: the protobuf stubs, the JSON Schemas and golden vectors in spec/,
-the reference pages in docs/reference.
+Generated: the protobuf stubs, the Python SDK's copy of the world of components, the JSON
+Schemas and golden vectors in spec/, the reference pages in docs/reference.
 The XDR table and kernel have generators of their own (`scripts/xdr_schema.py`,
 `scripts/xdr_kernel.py`), which this one calls.
 """
@@ -32,6 +32,12 @@ def stubs() -> Generated:
         subprocess.run([*command, "cdpplugin/v1/plugin.proto"], check=True)
         for path in sorted(Path(folder).rglob("plugin_pb2*")):
             yield ROOT / "sdk/python" / path.relative_to(folder), path.read_bytes()
+
+
+def world() -> Generated:
+    """Yield the world of components, which the Python SDK builds against."""
+    content = (ROOT / "spec/wit/plugin.wit").read_bytes()
+    yield ROOT / "sdk/python/cdpplugin/component/plugin.wit", content
 
 
 def schemas() -> Generated:
@@ -89,7 +95,7 @@ def main() -> int:
     """Generate, or check; the exit code tells."""
     check = "--check" in sys.argv[1:]
     stale = []
-    for path, content in (*stubs(), *schemas(), *golden(), *pages()):
+    for path, content in (*stubs(), *world(), *schemas(), *golden(), *pages()):
         if path.exists() and path.read_bytes() == content:
             continue
         stale.append(path.relative_to(ROOT))

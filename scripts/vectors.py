@@ -37,6 +37,7 @@ def files() -> Iterator[tuple[str, str]]:
         "deliveries": ("ConsumeRequest", deliveries()),
         "readings": ("ReadResponse", readings()),
         "numbers": ("", numbers()),
+        "faults": ("", faults()),
     }
     for name, (message, cases) in made.items():
         document = {"version": 1, "message": message, "cases": list(cases)}
@@ -336,7 +337,7 @@ def errors() -> Iterator[Case]:
     wait.retry_after.FromMilliseconds(1500)
     yield case(
         "retry-after",
-        "A retry may name its least wait.",
+        "A retry may name its wait.",
         wait,
         error={
             "instruction": "retry",
@@ -494,6 +495,14 @@ def readings() -> Iterator[Case]:
         positions=[],
         error={"instruction": "retry", "code": "lake.gap", "message": "not there yet"},
     )
+    yield case(
+        "ended",
+        "A source that has ended says so, after its last batch.",
+        pb.ReadResponse(ended=True),
+        messages=[],
+        positions=[],
+        ended=True,
+    )
 
 
 def numbers() -> Iterator[Case]:
@@ -508,3 +517,22 @@ def numbers() -> Iterator[Case]:
         rule = "An integer beyond 2^53 is refused, never rounded, even where it would fit."
         text = json.dumps({"deep": [{"n": value}]})
         yield {"name": name, "rule": rule, "value": text, "refused": too_large}
+
+
+def faults() -> Iterator[Case]:
+    """Yield what every SDK answers where something is wrong, and takes where nothing is said."""
+    yield _expected("default-limit", "Without a limit a message holds 256 MiB.", bytes=256 << 20)
+    refused, large = "INVALID_ARGUMENT", "message.too_large"
+    rule = "An answer beyond the limit is refused by name."
+    yield _expected("answer-too-large", rule, status=refused, code=large)
+    yield _expected("single-answer-too-large", rule, status=refused, code=large)
+    rule = "A row of a source beyond the limit stops the pipeline."
+    yield _expected("source-row-too-large", rule, code=large, instruction="fatal")
+    rule = "A number that JSON has no form for fails its row, wherever it stands; it is never null."
+    for held in ("payload", "nested-payload", "metadata", "nested-metadata"):
+        for number in ("nan", "infinity", "minus-infinity"):
+            yield _expected(f"{held}-{number}", rule, row=1, code="message.payload_invalid")
+
+
+def _expected(name: str, rule: str, **expected: Any) -> Case:
+    return {"name": name, "rule": rule, "expected": expected}

@@ -1,6 +1,7 @@
 package cdpplugin
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -17,6 +18,18 @@ func guard(work func() error) (err error) {
 		}
 	}()
 	return work()
+}
+
+// processed has a processor work on a batch; a Drop leaves out the whole of it.
+func processed(ctx context.Context, processor Processor, batch *Batch) (outputs *Outputs, err error) {
+	err = guard(func() (err error) {
+		outputs, err = processor.ProcessBatch(ctx, batch)
+		return err
+	})
+	if reason, dropped := asDrop(err); dropped {
+		return &Outputs{Dropped: map[string]int{reason: batch.Len()}}, nil
+	}
+	return outputs, err
 }
 
 func panicked(cause any) error {

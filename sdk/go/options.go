@@ -2,7 +2,6 @@ package cdpplugin
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"runtime"
 )
@@ -13,7 +12,7 @@ type Option func(*settings)
 type settings struct {
 	ctx       context.Context
 	workers   int
-	tls       *tls.Config
+	tls       *tlsConfig
 	configure func(context.Context, json.RawMessage) error
 	start     func(context.Context, StageContext) error
 	stop      func(context.Context) error
@@ -40,12 +39,6 @@ func WithWorkers(workers int) Option {
 // WithContext ends the serving gracefully when ctx ends, as SIGTERM does.
 func WithContext(ctx context.Context) Option {
 	return func(s *settings) { s.ctx = ctx }
-}
-
-// WithTLS serves TLS on TCP, for a plugin that runs as a remote service; client certificates are
-// asked for where config says so. A Unix socket has no need of it.
-func WithTLS(config *tls.Config) Option {
-	return func(s *settings) { s.tls = config }
 }
 
 // WithConfigure takes the configuration of a plugin made of one function, before its first

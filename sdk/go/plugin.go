@@ -40,7 +40,7 @@ type Source interface {
 	// yield waits while the pipeline is busy; its error ends the reading and is returned.
 	Read(ctx context.Context, after *Resume, yield func(SourceBatch) error) error
 	// Acknowledge learns that everything at or before the position is durable. It may be called
-	// while Read runs.
+	// while Read runs, and after it has returned, until Stop. An error fails the reading.
 	Acknowledge(ctx context.Context, completedThrough int64) error
 }
 

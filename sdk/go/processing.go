@@ -1,34 +1,27 @@
+//go:build !wasip1
+
 package cdpplugin
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 
 	pb "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/gen/plugin/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
 )
 
 // process has the plugin work on a batch, once one of its workers is free.
-func (s *service) process(ctx context.Context, processor Processor, batch *Batch) (outputs *Outputs, err error) {
+func (s *service) process(ctx context.Context, processor Processor, batch *Batch) (*Outputs, error) {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	err = guard(func() (err error) {
-		outputs, err = processor.ProcessBatch(ctx, batch)
-		return err
-	})
-	if reason, dropped := asDrop(err); dropped {
-		return &Outputs{Dropped: map[string]int{reason: batch.Len()}}, nil
-	}
-	return outputs, err
+	return processed(ctx, processor, batch)
 }
 
 // answer returns the answer to a batch, of at most the size that the host takes.
@@ -46,20 +39,6 @@ func (s *service) answer(ctx context.Context, processor Processor, request *pb.M
 		return nil, err
 	}
 	return answer, s.fits(answer)
-}
-
-// envelopeBytes is what a message that wraps an answer adds to it, at the most.
-const envelopeBytes = 64
-
-func (s *service) fits(message proto.Message) error {
-	if size := proto.Size(message); size > s.maxMessageBytes-envelopeBytes {
-		return PluginError{
-			Message: fmt.Sprintf("the answer has %d bytes, expected at most %d", size, s.maxMessageBytes),
-			Code:    CodeAnswerTooLarge,
-			Hint:    "give smaller outputs, smaller batches, or a larger limit for messages",
-		}
-	}
-	return nil
 }
 
 // Process processes one message.

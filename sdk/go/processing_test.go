@@ -75,7 +75,7 @@ func TestProcess(t *testing.T) {
 		{"plain", codes.InvalidArgument, &pb.Error{Code: CodeFailed, Message: "something \uFFFD else"}},
 		{"panic", codes.InvalidArgument, &pb.Error{Code: CodePanic, Message: "panic: boom"}},
 		{"large", codes.InvalidArgument, &pb.Error{Code: CodeNumberTooLarge}},
-		{"unwritable", codes.InvalidArgument, &pb.Error{Code: CodeMetadataInvalid}},
+		{"unwritable", codes.InvalidArgument, &pb.Error{Code: CodePayloadInvalid}},
 		{"text", codes.InvalidArgument, &pb.Error{Code: CodeBatchInvalid}},
 	}
 	for _, c := range cases {
@@ -231,8 +231,8 @@ func TestLimits(t *testing.T) {
 	}
 	stream := openStream(t, plugin)
 	stream.send(1, rowsOfJSON("1", "2"))
-	if got := stream.receive(); got.GetError().GetCode() != CodeAnswerTooLarge {
-		t.Errorf("expected %s, got %v", CodeAnswerTooLarge, got)
+	if got := stream.receive(); got.GetError().GetCode() != CodeTooLarge {
+		t.Errorf("expected %s, got %v", CodeTooLarge, got)
 	}
 	stream.send(2, rowsOfJSON("1"))
 	if got := stream.receive(); got.GetAnswer().GetOutputs().GetRows() != 1 {

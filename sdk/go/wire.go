@@ -1,12 +1,14 @@
+//go:build !wasip1
+
 package cdpplugin
 
 import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 
 	pb "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/gen/plugin/v1"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
@@ -76,9 +78,21 @@ func answerProto(outputs *Outputs, rows int) (*pb.ProcessBatchResponse, error) {
 		if answer.Dropped == nil {
 			answer.Dropped = map[string]uint64{}
 		}
-		answer.Dropped[strings.ToValidUTF8(reason, "\uFFFD")] += uint64(count)
+		answer.Dropped[valid(reason)] += uint64(count)
 	}
 	return answer, nil
+}
+
+// errorProto returns err as the wire knows it.
+func errorProto(err error) *pb.Error {
+	told := reportOf(err)
+	answer := &pb.Error{
+		Instruction: pb.Error_Instruction(told.instruction), Code: told.code, Message: told.message, Hint: told.hint,
+	}
+	if told.after > 0 {
+		answer.RetryAfter = durationpb.New(told.after)
+	}
+	return answer
 }
 
 // rowsProto leaves the rows out where they are one output for each input row.

@@ -154,7 +154,7 @@ def test_conformance_prints_a_line_a_case() -> None:
     assert any(line.split()[:2] == ["ok", "batches.one_row"] for line in lines)
     assert any(line.split()[:2] == ["skipped", "metadata.output_schemas"] for line in lines)
     verdict = (
-        r"cdp-reference-processor@1\.0\.0, conformance 1\.0: \d+ passed, 0 failed, 1 skipped, .*"
+        r"cdp-reference-processor@1\.0\.0, conformance 1\.1: \d+ passed, 0 failed, 1 skipped, .*"
     )
     assert re.fullmatch(verdict, lines[-1])
 

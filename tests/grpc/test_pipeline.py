@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,35 @@ from tests.engine.conftest import Bench, Limits, Policy, numbers
 from tests.grpc.conftest import Workshop
 
 QUICK = RestartPolicy(initial_delay_s=0.01, max_delay_s=0.01, max_restarts=50)
+
+SOURCE = """
+import asyncio, json
+from cdpplugin import Base, Batch, PluginMetadata, SourceBatch, SourceDescription, get_logger
+from cdpplugin.serving import serve
+
+class Numbers(Base):
+    def metadata(self):
+        return PluginMetadata("raw", "1.0.0", "source")
+
+    async def describe(self):
+        return SourceDescription("numbers", unit="numbers")
+
+    async def read(self, after):
+        for n in range({rows}):
+            yield SourceBatch(Batch.of("Number", [{{"n": n}}]), [n])
+        if {waits}:
+            await asyncio.Event().wait()
+
+    async def acknowledge(self, completed_through):
+        with open({checkpoint!r}) as file:
+            written = json.load(file)["position"]
+        get_logger().info("acknowledged", through=completed_through, written=written)
+
+    async def stop(self):
+        get_logger().info("stopped")
+
+serve(Numbers())
+"""
 
 
 @pytest.fixture
@@ -133,3 +163,54 @@ class TestNonsense:
         assert [] == taken(consumer)
         [stage, _] = bench.statistics.stages
         assert {"error: plugin.protocol_violation": 60} == stage.drop_reasons
+
+
+class TestSource:
+    """A consumer that makes nothing durable before it is flushed: at the end of the stream."""
+
+    async def source(self, workshop: Workshop, bench: Bench, *, waits: bool = False) -> Any:
+        """A source of 20 rows that looks at the checkpoint when it is told what is durable."""
+        code = SOURCE.format(rows=20, waits=waits, checkpoint=str(bench.store.path))
+        return await workshop.script(code, "source")
+
+    def heard(self, workshop: Workshop) -> list[tuple[Any, ...]]:
+        names = ("acknowledged", "stopped")
+        lines = [(m, f) for _, m, f in workshop.log.lines if m in names]
+        return [(m, f.get("through"), f.get("written")) for m, f in lines]
+
+    async def test_hears_of_its_last_rows(self, workshop: Workshop, bench: Bench) -> None:
+        """Acknowledged after the last checkpoint is written, before it is stopped."""
+        handle = await self.source(workshop, bench)
+        outcome = await bench.run(handle, MemoryConsumer(buffered=True))
+        await handle.stop()
+        assert [] == outcome.failures
+        assert [("acknowledged", 19, 19), ("stopped", None, None)] == self.heard(workshop)
+
+    async def test_hears_of_what_was_read_before_a_stop(
+        self, workshop: Workshop, bench: Bench
+    ) -> None:
+        """A run that is stopped drains, and the source hears of what that made durable."""
+        handle = await self.source(workshop, bench, waits=True)
+        consumer = MemoryConsumer(buffered=True)
+        pipeline = bench.pipeline(handle, consumer)
+        running = asyncio.create_task(pipeline.run())
+        async with asyncio.timeout(20):
+            while pipeline.statistics.position != 19:
+                await asyncio.sleep(0.001)
+        pipeline.stop()
+        await running
+        await handle.stop()
+        assert list(range(20)) == taken(consumer)
+        assert [("acknowledged", 19, 19), ("stopped", None, None)] == self.heard(workshop)
+
+    async def test_that_dies_after_its_end_costs_nothing(
+        self, workshop: Workshop, bench: Bench
+    ) -> None:
+        """All was read: the run ends well, whatever becomes of the source then."""
+        handle = await workshop.raw("dies-after-the-end", keys={"type": "source"})
+        consumer = MemoryConsumer()
+        outcome = await bench.run(handle, consumer)
+        await handle.stop()
+        assert [] == outcome.failures
+        assert [1, 2] == [json.loads(payload) for *_, payload in consumer.rows]
+        assert 2 == bench.position

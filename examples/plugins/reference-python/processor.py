@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -24,6 +25,15 @@ from cdpplugin import (
 )
 from cdpplugin.function import FunctionProcessor
 
+# A WebAssembly component has no files.
+DIARY: dict[str, Any] = (
+    {}
+    if sys.platform == "wasi"
+    else {
+        "diary": {"type": "string", "default": "", "description": "File to note start and stop in."}
+    }
+)
+
 METADATA = PluginMetadata(
     "cdp-reference-processor",
     "1.0.0",
@@ -34,7 +44,7 @@ METADATA = PluginMetadata(
         greeting={"type": "string", "description": "Any text."},
         extra={"description": "Any value."},
         start={"enum": ["", *INSTRUCTIONS], "default": "", "description": "How its start fails."},
-        diary={"type": "string", "default": "", "description": "File to note start and stop in."},
+        **DIARY,
     ),
 )
 

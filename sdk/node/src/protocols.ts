@@ -57,7 +57,10 @@ export interface Source extends Plugin {
    */
   read(after: Resume | null, signal: AbortSignal): AsyncIterable<SourceBatch>;
 
-  /** Learn that everything at or before the position is durable. */
+  /**
+   * Learn that everything at or before the position is durable. Called while the source is
+   * read, and after its end until `stop`. What it throws fails the reading.
+   */
   acknowledge?(completedThrough: number): Awaitable<void>;
 }
 

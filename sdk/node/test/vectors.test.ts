@@ -186,9 +186,13 @@ replay("deliveries.json", (vector) => {
 
 replay("readings.json", (vector) => {
   const expected = parse("ReadResponse", bytesOf(vector));
-  const got = vector.error
-    ? parse("ReadResponse", wire.ReadResponse.encode({ error: errorMessage(thrown(vector.error)) as never }))
-    : parse("ReadResponse", read(vector));
+  const { error, ended } = vector;
+  const bytes = error
+    ? wire.ReadResponse.encode({ error: errorMessage(thrown(error)) as never })
+    : ended
+      ? wire.ReadResponse.encode({ ended })
+      : read(vector);
+  const got = parse("ReadResponse", bytes);
   assert.deepEqual(comparable(expected.batch), comparable(got.batch));
   assert.deepEqual({ ...expected, batch: null }, { ...got, batch: null });
 });

@@ -90,7 +90,7 @@ class PluginHandle:
             answer = await asyncio.wrap_future(call)
             return await answer if inspect.isawaitable(answer) else answer
         except SystemExit as error:
-            raise _exit_refused(error) from error
+            raise exit_refused(error) from error
 
 
 def _called(method: Callable[..., Any], *arguments: Any) -> Any:
@@ -159,7 +159,7 @@ class SourceHandle(PluginHandle):
                 async for found in stream:
                     yield _source_batch(found)
             except SystemExit as error:
-                raise _exit_refused(error) from error
+                raise exit_refused(error) from error
             finally:
                 if hasattr(stream, "aclose"):
                     await stream.aclose()
@@ -229,7 +229,7 @@ def handle(plugin: Plugin, *, workers: int = 1) -> SourceHandle | ProcessorHandl
     return HANDLES[plugin.metadata().type](plugin, workers=workers)  # type: ignore[return-value]
 
 
-def _exit_refused(error: SystemExit) -> PluginError:
+def exit_refused(error: SystemExit) -> PluginError:
     """A plugin in our own process does not end it: that would skip everybody's shutdown."""
     return PluginError(
         f"the plugin called `sys.exit({error.code})`",

@@ -3,8 +3,8 @@
     log = cdpplugin.get_logger()
     log.info("scored", rows=10, model="v2")
 
-In a plugin's own process (`PLUGIN_MODE=grpc`) each line is a JSON object with `level`
-and `message` on standard error, which the host takes as such (`spec/handshake.md`).
+In a plugin's own process (`PLUGIN_MODE=grpc`) and in a component each line is a JSON object
+with `level` and `message` on standard error, which the host takes as such (`spec/handshake.md`).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def get_logger(**fields: Any) -> Logger:
 def _write(level: Level, message: str, fields: dict[str, Any]) -> None:
     if trace := traceparent.get():
         fields.setdefault("traceparent", trace)
-    structured = os.environ.get("PLUGIN_MODE") == "grpc"
+    structured = os.environ.get("PLUGIN_MODE") == "grpc" or sys.platform == "wasi"
     if _sinks:
         _sinks[0](level, message, fields)
         return

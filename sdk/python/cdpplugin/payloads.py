@@ -7,99 +7,23 @@ others (raw XDR, Arrow) by implementing `Payloads`.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Self
 
-import msgspec
-
-from cdpplugin.errors import PluginError, UnsupportedEncoding
+from cdpplugin.errors import UnsupportedEncoding
+from cdpplugin.json import PayloadInvalid, decode_json, encode_json
 from cdpplugin.metadata import Encoding
 
-
-class PayloadInvalid(PluginError):
-    """A payload is not what its encoding says, or cannot be written as JSON."""
-
-    code = "message.payload_invalid"
-
-
-def _plain(value: Any) -> Any:
-    """Turn a numpy, pandas, torch or Arrow scalar or array into the plain value it stands for."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    for name in ("tolist", "item", "as_py"):  # `item` of an array of one would lose the array
-        if hasattr(value, name):
-            try:
-                return getattr(value, name)()
-            except (TypeError, ValueError, RuntimeError):
-                continue
-    raise PayloadInvalid(
-        f"a value of type `{type(value).__name__}` cannot be written as JSON",
-        hint="use plain numbers, strings, lists and dicts",
-    )
-
-
-_NEVER_NAN = frozenset({type(None), bool, int, str, bytes})
-
-
-def _is_finite(value: Any) -> bool:
-    """Tell whether no number within *value*, which can be encoded, is NaN or an infinity."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, Mapping):
-        return _are_finite(value.values()) and _are_finite(value)
-    if isinstance(value, (list, tuple, Set)):
-        return _are_finite(value)
-    plain = msgspec.to_builtins(value, enc_hook=_plain)
-    return type(plain) is type(value) or _is_finite(plain)
-
-
-def _are_finite(values: Iterable[Any]) -> bool:
-    return all(type(each) in _NEVER_NAN or _is_finite(each) for each in values)
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_plain)
-_decoder = msgspec.json.Decoder()
-
-
-def encode_json(value: Any) -> bytes:
-    """Return *value* as compact UTF-8 JSON; numpy scalars are taken for what they hold.
-
-    Whole numbers of any size are exact; bytes become base64 text; sets become lists.
-
-    Raises:
-        PayloadInvalid: It holds something JSON has no form for, such as NaN or an infinity.
-    """
-    try:
-        text = _encoder.encode(value)
-        # The encoder writes NaN as null. Few texts hold that word, so that few are looked at.
-        if b"null" in text and not _is_finite(value):
-            raise PayloadInvalid(
-                "the value cannot be written as JSON: it holds NaN or an infinity",
-                hint="leave that number out, or give None or a text in its place",
-            )
-        return text
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise PayloadInvalid(
-            f"the value cannot be written as JSON: {error}",
-            hint="use plain numbers, strings, lists and dicts with string keys",
-        ) from error
-
-
-def decode_json(text: bytes | str) -> Any:
-    """Return the Python value that *text* stands for.
-
-    Whole numbers of any size are exact; one beyond the range of a float is refused.
-
-    Raises:
-        PayloadInvalid: It is not JSON (RFC 8259), or nested too deeply to be read.
-    """
-    try:
-        return _decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PayloadInvalid(f"expected JSON, got something else: {error}") from error
+__all__ = [
+    "JsonPayloads",
+    "PayloadInvalid",
+    "Payloads",
+    "Sep51Payloads",
+    "decode_json",
+    "encode_json",
+]
 
 
 class Payloads(ABC):

@@ -55,7 +55,10 @@ class Source(Plugin, Protocol):
         """
 
     async def acknowledge(self, completed_through: int) -> None:
-        """Learn that everything at or before the position is durable."""
+        """Learn that everything at or before the position is durable.
+
+        Called while the source is read, and after its end until `stop`.
+        """
 
 
 @runtime_checkable

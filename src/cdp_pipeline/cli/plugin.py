@@ -13,9 +13,19 @@ import typer
 
 from cdp_pipeline.cli.arguments import Output, OutputFormat
 from cdp_pipeline.cli.components import setting_lines
+from cdp_pipeline.cli.connection import (
+    ConnectionOptions,
+    Tls,
+    TlsCa,
+    TlsCertificate,
+    TlsKey,
+    TlsServerName,
+    TokenEnv,
+)
 from cdp_pipeline.observability.text import printable
 
 if TYPE_CHECKING:
+    from cdp_pipeline.runtimes.grpc.remote import RemoteTerms
     from cdp_pipeline.testing.inspection import Inspection
     from cdp_pipeline.testing.launchers import Launchers, Target
     from cdpplugin.testing import Report, Result, Subject
@@ -65,7 +75,17 @@ def build(
 
 
 @app.command()
-def inspect(plugin: Plugin, logs: ShowLogs = False, output: Output = OutputFormat.TEXT) -> None:
+def inspect(
+    plugin: Plugin,
+    logs: ShowLogs = False,
+    output: Output = OutputFormat.TEXT,
+    tls: Tls = False,
+    tls_ca: TlsCa = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    tls_server_name: TlsServerName = None,
+    token_env: TokenEnv = None,
+) -> None:
     """Show what a plugin says of itself: metadata, protocol, features, schemas.
 
     Example: `flowctl plugin inspect examples/plugins/fraud-detector`
@@ -73,7 +93,8 @@ def inspect(plugin: Plugin, logs: ShowLogs = False, output: Output = OutputForma
     from cdp_pipeline.testing.inspection import inspect as ask
 
     _configure_logs(logs=logs)
-    target, launchers = _target(plugin), _launchers(logs=logs)
+    options = ConnectionOptions(tls, tls_ca, tls_certificate, tls_key, tls_server_name, token_env)
+    target, launchers = _reached(plugin, options, logs=logs)
 
     async def look() -> Inspection:
         await _built(target, launchers)
@@ -145,6 +166,12 @@ def conformance(
     ] = None,
     logs: ShowLogs = False,
     output: Output = OutputFormat.TEXT,
+    tls: Tls = False,
+    tls_ca: TlsCa = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    tls_server_name: TlsServerName = None,
+    token_env: TokenEnv = None,
 ) -> None:
     """Try a plugin on every rule of the contract; exit code 1 where it breaks one.
 
@@ -154,7 +181,8 @@ def conformance(
 
     _configure_logs(logs=logs)
     sample = load_sample(config) if config else None
-    target, launchers = _target(plugin), _launchers(logs=logs)
+    options = ConnectionOptions(tls, tls_ca, tls_certificate, tls_key, tls_server_name, token_env)
+    target, launchers = _reached(plugin, options, logs=logs)
 
     async def attempt() -> Report:
         await _built(target, launchers)
@@ -213,12 +241,28 @@ def _target(plugin: str) -> Target:
     return target_of(plugin)
 
 
-def _launchers(*, logs: bool) -> Launchers:
+def _reached(plugin: str, options: ConnectionOptions, *, logs: bool) -> tuple[Target, Launchers]:
+    """Return the plugin, and what launches or reaches it.
+
+    Raises:
+        UsageError: It runs on this machine, and there are options for a connection.
+    """
+    from cdp_pipeline.testing.launchers import AddressTarget, ManifestTarget
+
+    target = _target(plugin)
+    has_address = isinstance(target, ManifestTarget) and target.manifest.address
+    if not has_address and not isinstance(target, AddressTarget):
+        options.require_address(plugin)
+        return target, _launchers(logs=logs)
+    return target, _launchers(logs=logs, remote=options.terms(os.environ))
+
+
+def _launchers(*, logs: bool, remote: RemoteTerms | None = None) -> Launchers:
     from cdp_pipeline.config.paths import cache_folder
     from cdp_pipeline.testing.launchers import Launchers, Silent
 
     log_of = None if logs else lambda _: Silent()
-    return Launchers(os.environ, cache_folder(os.environ), log_of)
+    return Launchers(os.environ, cache_folder(os.environ), log_of, remote)
 
 
 async def _built(target: Target, launchers: Launchers) -> None:

@@ -25,6 +25,18 @@ class Limits(Frozen):
     timeout: DurationS | None = Field(
         default=None, description="Longest time for one message, in seconds or `30s`."
     )
+    fuel: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most WebAssembly instructions for one message, which are then handed over "
+        "one by one; the same on every machine.",
+    )
+    output: SizeBytes | None = Field(
+        default=None, description="Most bytes of one answer of a WebAssembly plugin, or `16MB`."
+    )
+    instances: int | None = Field(
+        default=None, ge=1, description="Most instances of a WebAssembly plugin at a time."
+    )
     pids: int | None = Field(default=None, ge=1, description="Most processes and threads.")
     files: int | None = Field(default=None, ge=1, description="Most open file descriptors.")
 
@@ -56,4 +68,11 @@ class Permissions(Frozen):
     files: tuple[Annotated[FileGrant, ShortForm(lambda text: {"path": text})], ...] = Field(
         default=(), description="Folders and files it may reach; a bare path is for reading."
     )
-    stdout: bool = Field(default=False, description="Whether what it prints is logged.")
+    stdout: bool = Field(
+        default=False,
+        description="Whether a WebAssembly plugin's standard output is the host's; without it, "
+        "it becomes log lines.",
+    )
+    clock: bool = Field(
+        default=False, description="Whether a WebAssembly plugin sees the real time."
+    )

@@ -74,9 +74,11 @@ class Plugins:
         file = path.partition(".py:")[0] + ".py" if ".py:" in path else path
         if Path(file).exists() and plugin.type in (None, "native"):
             return natively(lambda: discovery.load_file(path)), None
-        if plugin.type != "wasm" and not Path(path).exists():
+        if _is_module(plugin):
+            return self._wasm.load_file(Path(path), plugin), None
+        if not Path(path).exists():
             return self._elsewhere(plugin)
-        raise _missing(path) if not Path(path).exists() else _unavailable(plugin.type or "wasm")
+        raise _unavailable(plugin)
 
     def _elsewhere(self, plugin: PluginConfig) -> Found:
         """Return what is neither a file nor a folder: an address, or an entry point."""
@@ -91,11 +93,10 @@ class Plugins:
         runtime = plugin.type or manifest.chosen_runtime
         if runtime != "grpc" or not manifest.address:
             _refuse_remote_keys(plugin)
-        if runtime == "grpc":
-            return self._grpc.load(manifest, plugin), manifest.metadata()
-        if runtime != "native":
-            raise _unavailable(runtime)
-        return natively(creator(manifest)), manifest.metadata()
+        if runtime == "native":
+            return natively(creator(manifest)), manifest.metadata()
+        loader = self._grpc if runtime == "grpc" else self._wasm
+        return loader.load(manifest, plugin), manifest.metadata()
 
     @cached_property
     def _grpc(self) -> Any:
@@ -103,6 +104,13 @@ class Plugins:
         from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
 
         return GrpcLoader(self._environ, cache_folder(self._environ), backings=HOST_BACKINGS)
+
+    @cached_property
+    def _wasm(self) -> Any:
+        from cdp_pipeline.connectors.backings import HOST_BACKINGS
+        from cdp_pipeline.runtimes.wasm.loader import WasmLoader
+
+        return WasmLoader(self._environ, cache_folder(self._environ), backings=HOST_BACKINGS)
 
 
 def natively(create: Callable[[], Plugin]) -> Launch:
@@ -143,11 +151,19 @@ def _missing(path: str) -> ConfigError:
     )
 
 
-def _unavailable(runtime: str) -> ArtifactError:
+def _is_module(plugin: PluginConfig) -> bool:
+    """Tell a WebAssembly file, by what the pipeline says or by its name."""
+    path = Path(plugin.path)
+    named = plugin.type is None and path.suffix == ".wasm"
+    return path.is_file() and (plugin.type == "wasm" or named)
+
+
+def _unavailable(plugin: PluginConfig) -> ArtifactError:
     return ArtifactError(
-        f"plugins of runtime `{runtime}` cannot be run by this version",
+        f"expected a plugin of runtime `{plugin.type or 'any'}` at `{plugin.path}`, "
+        "got a file that is none",
         code="runtime.unavailable",
-        hint="build it for `grpc` or `native`, or use a newer version",
+        hint="name a folder with a `plugin.yaml`, a Python file, or a `.wasm` file",
     )
 
 
@@ -199,16 +215,31 @@ def _say_what_is_not_enforced(plugin: PluginConfig, handle: Handle) -> None:
     Raises:
         ConfigError: plugin.not_confined; the pipeline demands a sandbox.
     """
-    if plugin.sandbox == "required":
+    runtime = _runtime_of(handle)
+    if plugin.sandbox == "required" and runtime != "wasm":
         raise ConfigError(
             f"`{plugin.name}` must be confined, and this version cannot confine it",
             code="plugin.not_confined",
             hint="set `sandbox: auto` to run it all the same",
         )
-    is_native = isinstance(handle, native.NativePlugin)
-    enforced = frozenset() if is_native else frozenset({"timeout"})
+    enforced = _ENFORCED[runtime]
     idle = [name for name, value in plugin.limits if value is not None and name not in enforced]
-    if idle and not getattr(handle, "is_container", False):
+    if idle:
         logger(plugin=handle.metadata().reference).warning(
-            "limits are not enforced", limits=idle, runtime="native" if is_native else "grpc"
+            "limits are not enforced", limits=idle, runtime=runtime
         )
+
+
+_ENFORCED: Mapping[str, frozenset[str]] = {
+    "native": frozenset(),
+    "grpc": frozenset({"timeout"}),
+    "container": frozenset({"timeout", "memory", "cpu", "pids"}),
+    "wasm": frozenset({"timeout", "memory", "cpu", "fuel", "output", "instances"}),
+}
+
+
+def _runtime_of(handle: Handle) -> str:
+    if isinstance(handle, native.NativePlugin):
+        return "native"
+    default = "container" if getattr(handle, "is_container", False) else "grpc"
+    return str(getattr(handle, "runtime", default))

@@ -12,9 +12,9 @@ from cdp_pipeline.testing.launchers import (
     AddressTarget,
     Launchers,
     ManifestTarget,
+    ModuleTarget,
     NativeTarget,
     Target,
-    first_contact,
 )
 from cdpplugin import PluginMetadata
 from cdpplugin.metadata import ResourceRequirements
@@ -27,16 +27,16 @@ class Inspection:
     Attributes:
         metadata: What it says of itself, completed by its manifest.
         runtime: How it is executed here.
-        protocol: The protocol version it speaks; 0 knows only GetMetadata and Process, None is
-            a plugin without a protocol.
+        protocol: The version of the protocol or, for WebAssembly, of the ABI that it speaks; 0
+            knows only GetMetadata and Process, None is a plugin without one.
         sdk: What it was built with, or empty.
-        features: What it can do beyond `Process`.
+        features: What it can do beyond `Process`; for WebAssembly, the functions it exports.
         serves_health: Whether it serves `grpc.health.v1`.
         differences: Where it contradicts its manifest.
     """
 
     metadata: PluginMetadata
-    runtime: Literal["native", "grpc"]
+    runtime: Literal["native", "grpc", "wasm"]
     protocol: int | None = None
     sdk: str = ""
     features: Sequence[str] = ()
@@ -78,15 +78,22 @@ async def inspect(target: Target, launchers: Launchers) -> Inspection:
     if isinstance(target, NativeTarget):
         return Inspection(metadata=described(target.create()), runtime="native")
     if isinstance(target, AddressTarget):
-        return _of(*await first_contact(target.name))
+        return _of(*await launchers.first_contact(target.name))
+    if isinstance(target, ModuleTarget):
+        async with launchers.launch_module(target) as handle:
+            return _of_guest(handle)
     if target.manifest.address:
-        connection, metadata = await first_contact(target.manifest.address)
+        connection, metadata = await launchers.first_contact(target.manifest.address)
         return _with_manifest(connection, metadata, target.manifest)
     return await _launched(target, launchers)
 
 
 async def _launched(target: ManifestTarget, launchers: Launchers) -> Inspection:
     async with launchers.launch(target.manifest) as handle:
+        if target.manifest.chosen_runtime == "wasm":
+            from cdp_pipeline.runtimes.grpc.declared import differences
+
+            return _of_guest(handle, differences(handle.said.metadata, target.manifest.metadata()))
         connection = handle._life.current  # its handle tells only what the contract knows
         return _with_manifest(connection, connection.metadata, target.manifest)
 
@@ -96,6 +103,17 @@ def _with_manifest(connection: Any, said: PluginMetadata, manifest: Manifest) ->
 
     written = manifest.metadata()
     return _of(connection, completed(said, written), differences(said, written))
+
+
+def _of_guest(handle: Any, told: Sequence[str] = ()) -> Inspection:
+    return Inspection(
+        metadata=handle.metadata(),
+        runtime="wasm",
+        protocol=handle.said.abi,
+        sdk=handle.said.sdk,
+        features=sorted(handle.exports),
+        differences=told,
+    )
 
 
 def _of(connection: Any, metadata: PluginMetadata, told: Sequence[str] = ()) -> Inspection:

@@ -12,15 +12,19 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdp_pipeline.artifacts.manifest import FILE_NAME, Manifest, load_manifest
 from cdp_pipeline.config.pipeline import PluginConfig
-from cdp_pipeline.errors import ArtifactError
+from cdp_pipeline.errors import ArtifactError, PluginFault
 from cdp_pipeline.runtimes import discovery, native
 from cdp_pipeline.testing.sample import Sample, sample_beside
-from cdpplugin import Plugin, PluginMetadata
+from cdpplugin import Plugin, PluginError, PluginMetadata
 from cdpplugin.testing import Subject
+
+if TYPE_CHECKING:
+    from cdp_pipeline.runtimes.grpc.connection import Connection
+    from cdp_pipeline.runtimes.grpc.remote import RemoteTerms
 
 WORKERS = 4
 """How many batches a native plugin may work on at once."""
@@ -43,7 +47,7 @@ class NativeTarget:
 
 @dataclass(frozen=True, slots=True)
 class ManifestTarget:
-    """A plugin with a manifest, to be run in another process.
+    """A plugin with a manifest, to be run in another process or as WebAssembly.
 
     Attributes:
         name: How it was named.
@@ -70,14 +74,30 @@ class AddressTarget:
     name: str
 
 
-Target = NativeTarget | ManifestTarget | AddressTarget
+@dataclass(frozen=True, slots=True)
+class ModuleTarget:
+    """A WebAssembly file without a manifest.
+
+    Attributes:
+        name: How it was named.
+    """
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        """Where its samples may be."""
+        return Path(self.name).parent
+
+
+Target = NativeTarget | ManifestTarget | AddressTarget | ModuleTarget
 
 
 def target_of(text: str) -> Target:
-    """Return what *text* names: a folder, a manifest, `FILE.py[:NAME]`, or an address.
+    """Return what *text* names: a folder, a manifest, a Python or `.wasm` file, or an address.
 
     Raises:
-        ArtifactError: plugin.not_found or runtime.unavailable.
+        ArtifactError: plugin.not_found.
         ManifestInvalid: Its manifest has faults.
     """
     path = Path(text)
@@ -85,6 +105,8 @@ def target_of(text: str) -> Target:
         return _with_manifest(text, path)
     if ".py" in text and Path(text.partition(".py")[0] + ".py").is_file():
         return NativeTarget(text, path.parent, lambda: discovery.load_file(text))
+    if path.suffix == ".wasm" and path.is_file():
+        return ModuleTarget(text)
     if not path.exists() and ":" in text:
         from cdp_pipeline.runtimes.grpc.remote import address_of
 
@@ -93,22 +115,15 @@ def target_of(text: str) -> Target:
     raise ArtifactError(
         f"expected a plugin at `{text}`, found none",
         code="plugin.not_found",
-        hint=f"name a folder with a `{FILE_NAME}`, a Python file, or an address `HOST:PORT`",
+        hint=f"name a folder with a `{FILE_NAME}`, a Python or `.wasm` file, "
+        "or an address `HOST:PORT`",
     )
 
 
 def _with_manifest(text: str, path: Path) -> Target:
     manifest = load_manifest(path)
-    runtime = manifest.chosen_runtime
-    if runtime == "native":
+    if manifest.chosen_runtime == "native":
         return NativeTarget(text, manifest.folder, lambda: _entry_point(manifest))
-    if runtime != "grpc":
-        raise ArtifactError(
-            f"plugins of runtime `{runtime}` cannot be launched here",
-            code="runtime.unavailable",
-            where=str(manifest.folder / FILE_NAME),
-            hint="use `runtime: grpc` or `runtime: native`",
-        )
     return ManifestTarget(text, manifest)
 
 
@@ -135,6 +150,7 @@ class Launchers:
         cache: The host's cache folder, for builds and Python environments.
         log_of: Makes the logger for what a plugin prints, given its `name@version`; None
             takes the host's.
+        remote: How a plugin at an address is reached; None is plain text without a token.
     """
 
     def __init__(
@@ -142,13 +158,17 @@ class Launchers:
         environ: Mapping[str, str],
         cache: Path,
         log_of: Callable[[str], Any] | None = None,
+        remote: RemoteTerms | None = None,
     ) -> None:
         from cdp_pipeline.runtimes.grpc.building import Builder
         from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
+        from cdp_pipeline.runtimes.wasm.loader import WasmLoader
 
         options: dict[str, Any] = {} if log_of is None else {"log_of": log_of}
         self.builder = Builder(cache, environ, **options)
-        self._loader = GrpcLoader(environ, cache, **options)
+        self._grpc = GrpcLoader(environ, cache, remote=remote, **options)
+        self._wasm = WasmLoader(environ, cache, **options)
+        self._remote = remote
 
     async def subject(self, target: Target, sample: Sample | None = None) -> Subject:
         """Return *target* as the suite takes it, with *sample* or what it brings itself.
@@ -156,7 +176,7 @@ class Launchers:
         Raises:
             ConfigError: Its samples have faults.
             ArtifactError: It cannot be built.
-            PluginError: Nobody answers at its address.
+            PluginFault: Nobody answers at its address.
         """
         if isinstance(target, ManifestTarget):
             await self.builder.ensure(target.manifest)
@@ -172,8 +192,12 @@ class Launchers:
     async def _launch_of(self, target: Target) -> Callable[[], Any]:
         if isinstance(target, NativeTarget):
             return lambda: self._native(target)
+        if isinstance(target, ModuleTarget):
+            return lambda: self.launch_module(target)
         manifest = (
-            target.manifest if isinstance(target, ManifestTarget) else await _elsewhere(target.name)
+            target.manifest
+            if isinstance(target, ManifestTarget)
+            else await self._elsewhere(target.name)
         )
         return lambda: self.launch(manifest)
 
@@ -183,43 +207,61 @@ class Launchers:
 
     @asynccontextmanager
     async def launch(self, manifest: Manifest) -> AsyncIterator[Any]:
-        """Give a fresh handle of a plugin in another process, which is ended afterwards."""
+        """Give a fresh handle of a plugin with a manifest, which is ended afterwards."""
+        runtime = manifest.chosen_runtime
         plugin = PluginConfig(
             name=manifest.name,
-            type="grpc",
+            type=runtime,
             path=str(manifest.folder),
             permissions=manifest.permissions,
         )
-        handle = await self._loader.load(manifest, plugin)(WORKERS)
-        try:
+        loader: Any = self._wasm if runtime == "wasm" else self._grpc
+        async with _ending(await loader.load(manifest, plugin)(WORKERS)) as handle:
             yield handle
-        finally:
-            with suppress(Exception):  # a case that looks at the stop has called it by itself
-                await handle.stop()
+
+    @asynccontextmanager
+    async def launch_module(self, target: ModuleTarget) -> AsyncIterator[Any]:
+        """Give a fresh handle of a WebAssembly file, which is ended afterwards."""
+        path = Path(target.name)
+        plugin = PluginConfig(name=path.stem, type="wasm", path=target.name)
+        async with _ending(await self._wasm.load_file(path, plugin)(WORKERS)) as handle:
+            yield handle
+
+    async def first_contact(self, address: str) -> tuple[Connection, PluginMetadata]:
+        """Return the closed connection to what answers at *address*, and what it said of itself.
+
+        Raises:
+            PluginFault: Nobody answers there, or no plugin does.
+        """
+        from cdp_pipeline.runtimes.grpc.remote import RemoteTerms, replicas
+
+        try:
+            first = (await replicas(address, address, self._remote or RemoteTerms()))[0]
+            connection = await first.launch(None)
+        except PluginError as error:
+            raise PluginFault(
+                error.message, code=error.code, hint=error.hint, where=address
+            ) from error
+        await connection.close()
+        return connection, connection.metadata
+
+    async def _elsewhere(self, address: str) -> Manifest:
+        """Return a manifest for what answers at *address*: it says itself of what kind it is."""
+        _, metadata = await self.first_contact(address)
+        return Manifest(
+            name=metadata.name, version=metadata.version, type=metadata.type, address=address
+        )
+
+
+@asynccontextmanager
+async def _ending(handle: Any) -> AsyncIterator[Any]:
+    try:
+        yield handle
+    finally:
+        with suppress(Exception):  # a case that looks at the stop has called it by itself
+            await handle.stop()
 
 
 def _sample_of(target: Target) -> Sample:
     """Return what *target* brings itself; nobody can look into the folder of an address."""
     return Sample() if isinstance(target, AddressTarget) else sample_beside(target.folder)
-
-
-async def _elsewhere(address: str) -> Manifest:
-    """Return a manifest for what answers at *address*: it says itself of what kind it is."""
-    metadata: PluginMetadata = (await first_contact(address))[1]
-    return Manifest(
-        name=metadata.name, version=metadata.version, type=metadata.type, address=address
-    )
-
-
-async def first_contact(address: str) -> tuple[Any, PluginMetadata]:
-    """Return the closed connection to what answers at *address*, and what it said of itself.
-
-    Raises:
-        PluginError: Nobody answers there, or no plugin does.
-    """
-    from cdp_pipeline.runtimes.grpc.remote import RemoteTerms, replicas
-
-    first = (await replicas(address, address, RemoteTerms()))[0]
-    connection = await first.launch(None)
-    await connection.close()
-    return connection, connection.metadata

@@ -330,6 +330,55 @@ class SingleConsumer(Plain):
     kind = "consumer"
 
 
+def numbered(*positions, **more):
+    payloads = [str(position).encode() for position in positions]
+    batch = pb.MessageBatch(rows=len(positions), payloads=payloads, types=["N"])
+    return pb.ReadResponse(batch=batch, positions=positions, **more)
+
+
+class Ends(Plugin):
+    """A source of two rows that ends the call with its stream, and says nothing of it."""
+
+    kind = "source"
+    features = (pb.FEATURE_READ,)
+
+    def Read(self, requests, context):
+        yield numbered(1)
+        yield numbered(2)
+
+
+class EndsWithLastRow(Ends):
+    """A source that says with its last row that it has ended."""
+
+    def Read(self, requests, context):
+        yield numbered(1)
+        yield numbered(2, ended=True)
+        for request in requests:
+            if request.HasField("acknowledged_through"):
+                print("acknowledged", request.acknowledged_through, flush=True)
+
+
+class DiesAfterTheEnd(Ends):
+    """A source that dies of the first acknowledgement after its end."""
+
+    def Read(self, requests, context):
+        yield numbered(1)
+        yield numbered(2)
+        yield pb.ReadResponse(ended=True)
+        for request in requests:
+            if request.HasField("acknowledged_through"):
+                os._exit(5)
+
+
+class NeverHangsUp(Ends):
+    """A source that keeps its side of the call open for ever."""
+
+    def Read(self, requests, context):
+        yield numbered(1)
+        yield pb.ReadResponse(ended=True)
+        threading.Event().wait(60)
+
+
 class Garbage(grpc.GenericRpcHandler):
     """Answers every call but GetMetadata with bytes that are no message."""
 
@@ -382,6 +431,10 @@ MODES = {
     "floods": Floods,
     "lossy": Lossy,
     "single-consumer": SingleConsumer,
+    "ends": Ends,
+    "ends-with-last-row": EndsWithLastRow,
+    "dies-after-the-end": DiesAfterTheEnd,
+    "never-hangs-up": NeverHangsUp,
 }
 
 

@@ -1,4 +1,4 @@
-/** Errors on the wire: instruction, code, message, hint, least wait. */
+/** Errors on the wire: instruction, code, message, hint, wait before a retry. */
 
 import { asPluginError, Drop, Fatal, PluginError, Retry } from "../errors.js";
 import { Error, Instruction } from "./messages.js";

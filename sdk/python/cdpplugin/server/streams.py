@@ -1,7 +1,7 @@
 """The three long-lived calls: batches to a processor, from a source, to a consumer.
 
 When the plugin is to stop, each takes no more requests, finishes what it has begun, and
-ends its stream.
+ends with UNAVAILABLE: an end without an error would say that a source has come to its end.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from grpc.aio import ServicerContext
 
 from cdpplugin import wire
 from cdpplugin.delivery import Resume, SourceBatch
-from cdpplugin.errors import PluginError
+from cdpplugin.errors import PluginError, Retry
 from cdpplugin.function import as_plugin_error
 from cdpplugin.handles import ConsumerHandle, SourceHandle
+from cdpplugin.log import get_logger
 from cdpplugin.server.credits import Credits
 from cdpplugin.server.sizes import cut_to_fit
 from cdpplugin.v1 import plugin_pb2 as pb
@@ -42,19 +43,26 @@ class Readings:
             task.cancel()
         return task
 
-    async def done(self, task: asyncio.Task[None]) -> None:
-        """Wait until *task* has ended; one that was ended by `stop` ends well."""
+    async def done(self, task: asyncio.Task[None]) -> bool:
+        """Wait until *task* has ended; tell whether it ended by itself, not by `stop`."""
         try:
             await task
         except asyncio.CancelledError:
             if not self._stopping:
                 raise
+            return False
+        return True
 
     def stop(self) -> None:
         """End every reading."""
         self._stopping = True
         for task in self._tasks:
             task.cancel()
+
+
+def _stopping() -> Retry:
+    """Return what a stream ends with that a stopping plugin can no longer serve."""
+    return Retry("the plugin is stopping", code="plugin.unavailable")
 
 
 async def _hand_over(requests: AsyncIterator[T], take: Callable[[T], None]) -> None:
@@ -81,11 +89,14 @@ class ProcessorStream:
 
         Raises:
             PluginError: plugin.credits_exceeded; the host sent more than it may.
+            Retry: plugin.unavailable; the plugin is stopping.
         """
         await self._write(pb.StreamResponse(credits=self._credits))
         try:
-            await readings.done(readings.begin(_hand_over(requests, self._take)))
+            ended = await readings.done(readings.begin(_hand_over(requests, self._take)))
             await asyncio.gather(*self._tasks)
+            if not ended:
+                raise _stopping()
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -125,48 +136,74 @@ class SourceStream:
         self._context = context
         self._source = source
         self._limit_bytes = limit_bytes
+        self._granted = Credits(0)
+        self._has_ended = False
 
     async def run(self, requests: AsyncIterator[pb.ReadRequest], readings: Readings) -> None:
-        """Send what the source reads, as credits allow; hand on what is acknowledged."""
+        """Send what the source reads, as credits allow; hand on what is acknowledged.
+
+        Raises:
+            Retry: plugin.unavailable; the plugin is stopping.
+        """
         requests = aiter(requests)
         first = await anext(requests, None)
         if first is None:
             return
-        granted = Credits(first.credits)
-        listening = asyncio.create_task(self._listen(requests, granted))
-        sending = readings.begin(self._send(first, granted))
+        listening = asyncio.create_task(self._listen(first, requests))
+        sending = readings.begin(self._send(first, listening))
         try:
-            await readings.done(sending)
+            if not await readings.done(sending):
+                raise _stopping()
         finally:
             listening.cancel()
 
-    async def _listen(self, requests: AsyncIterator[pb.ReadRequest], granted: Credits) -> None:
+    async def _listen(self, first: pb.ReadRequest, requests: AsyncIterator[pb.ReadRequest]) -> None:
         try:
+            await self._take(first)
             async for request in requests:
-                granted.grant(request.credits)
-                if request.HasField("acknowledged_through"):
-                    await self._source.acknowledge(request.acknowledged_through)
+                await self._take(request)
         except Exception as error:
-            granted.close(error)
+            self._granted.close(error)
         else:
-            granted.close()
+            self._granted.close()
 
-    async def _send(self, first: pb.ReadRequest, granted: Credits) -> None:
+    async def _take(self, request: pb.ReadRequest) -> None:
+        """Take credits and an acknowledgement; one that fails fails the reading, if it can."""
+        self._granted.grant(request.credits)
+        if not request.HasField("acknowledged_through"):
+            return
+        position = request.acknowledged_through
         try:
-            await self._send_all(wire.decode_resume(first), granted)
+            await self._source.acknowledge(position)
+        except Exception as error:
+            if not self._has_ended:
+                raise
+            get_logger().error(f"an acknowledgement failed: {error}", position=position)
+
+    async def _send(self, first: pb.ReadRequest, listening: asyncio.Task[None]) -> None:
+        """Send the stream and its end, then wait for the end of the host's side."""
+        try:
+            await self._send_all(wire.decode_resume(first))
         except Exception as error:
             message = wire.encode_error(as_plugin_error(error))
             await self._context.write(pb.ReadResponse(error=message))
+            return
+        if self._has_ended:
+            await self._context.write(pb.ReadResponse(ended=True))
+        await listening
 
-    async def _send_all(self, after: Resume | None, granted: Credits) -> None:
+    async def _send_all(self, after: Resume | None) -> None:
+        """Send the stream until its end, or as far as credits go once the host grants no more."""
         stream = cast("AsyncGenerator[SourceBatch, None]", self._source.read(after))
         async with aclosing(stream):
-            while await granted.take():
+            while await self._granted.take():
                 found = await anext(stream, None)
                 if found is None:
+                    self._granted.check()
+                    self._has_ended = True
                     return
                 for number, response in enumerate(cut_to_fit(found, self._limit_bytes)):
-                    if number and not await granted.take():
+                    if number and not await self._granted.take():
                         return
                     await self._context.write(response)
 
@@ -179,14 +216,19 @@ class ConsumerStream:
         self._consumer = consumer
 
     async def run(self, requests: AsyncIterator[pb.ConsumeRequest], readings: Readings) -> None:
-        """Answer *requests* until they end."""
+        """Answer *requests* until they end.
+
+        Raises:
+            Retry: plugin.unavailable; the plugin is stopping.
+        """
         waiting: asyncio.Queue[pb.ConsumeRequest | None] = asyncio.Queue()
         reading = readings.begin(_hand_over(requests, waiting.put_nowait))
         reading.add_done_callback(lambda _: waiting.put_nowait(None))
         try:
             while (request := await waiting.get()) is not None:
                 await self._context.write(await self._respond(request))
-            await readings.done(reading)
+            if not await readings.done(reading):
+                raise _stopping()
         finally:
             reading.cancel()
             with suppress(asyncio.CancelledError, Exception):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -100,7 +101,11 @@ class Builder:
             log.info("the build does not see variables that look like secrets", withheld=hidden)
         environment = self.environment_of(manifest)
         variables = build_environment(self._environ)
-        if environment is not None:
+        if environment is None:
+            # `python` in a build is the host's own, as it is where a plugin in Python is run.
+            own = str(Path(sys.executable).parent)
+            variables["PATH"] = os.pathsep.join([own, variables["PATH"]])
+        else:
             await self._environments.make(environment, LogLines(log))
             variables |= environment.variables(variables["PATH"])
         if manifest.build:

@@ -88,6 +88,17 @@ class Duplex:
             raise
         return None if data is _EOF else data
 
+    async def end_sending(self) -> None:
+        """Say that nothing more will be sent; what the plugin still has to say can be received."""
+        async with self._sending:
+            try:
+                await self._call.done_writing()
+            except (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
+                return
+            except asyncio.CancelledError:
+                if not self._was_cancelled_elsewhere():
+                    raise
+
     def end(self) -> None:
         """End the call at once."""
         self._call.cancel()

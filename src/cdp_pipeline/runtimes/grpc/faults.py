@@ -139,7 +139,7 @@ def refused(error: grpc.aio.AioRpcError, reference: str, method: str) -> PluginE
         return Fatal(
             f"plugin `{reference}` refuses the host's token: {said}",
             code="plugin.unauthenticated",
-            hint="start it with the token the host has, or none",
+            hint="give the token that it was started with in `token` (or `--token-env`)",
         )
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return ProtocolViolation(f"plugin `{reference}` has no call {method}: {said}")

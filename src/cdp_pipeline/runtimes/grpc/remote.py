@@ -36,7 +36,10 @@ _KEEPALIVE = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
-_HINT = "check the address; if it wants TLS, or a certificate of the host, give them in `tls`"
+_HINT = (
+    "check the address; if it wants TLS, or a certificate of the host, give them in `tls` "
+    "(or by the options `--tls-...`)"
+)
 POLICY = RestartPolicy(initial_delay_s=0.5, max_delay_s=30.0, max_restarts=None)
 """A service elsewhere comes back when it does; the stage's policy says how long to wait."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cdpplugin.delivery import Context
 from cdpplugin.testing.asking import ask_on, do
 from cdpplugin.testing.bench import Bench
-from cdpplugin.testing.case import case, equal, require
+from cdpplugin.testing.case import Skipped, case, equal, require
 from cdpplugin.testing.samples import AWKWARD
 
 SCHEMAS = {
@@ -44,6 +44,8 @@ async def health(bench: Bench) -> None:
 @case("processor", reference=True)
 async def life_once(bench: Bench) -> None:
     """A plugin is started once and, when its instance is gone, has been stopped once."""
+    if "diary" not in bench.metadata.config_schema.get("properties", {}):
+        raise Skipped("the plugin has no files to keep a diary in")
     async with bench.folder() as folder:
         diary = folder / "diary"
         async with bench.life(diary=str(diary)) as handle:

@@ -1,0 +1,160 @@
+"""What a guest may import, and nothing else: `cdp`, and WASI with nothing behind it.
+
+Source: `spec/wasm-abi.md`, section 9. A host function never raises: the library keeps the
+exception of one thread where another one finds it. What it cannot do it says by a status.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import wasmtime
+import wasmtime.component
+
+from cdp_pipeline.errors import ArtifactError
+from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.wasm.clock import Clock, poll, subscriptions_size
+from cdpplugin import encode_json
+
+WASI = "wasi_snapshot_preview1"
+HOST = "cdp"
+EXTISM = "extism:host/env"
+
+_LEVELS = ("debug", "info", "warning", "error")
+_LOG_LIMIT_BYTES = 1 << 16
+
+# Error numbers of WASI preview 1.
+_OK, _FAULT, _INVALID = 0, 21, 28
+
+
+def check_imports(module: wasmtime.Module, where: str) -> None:
+    """Refuse a module that wants of its host what it does not have.
+
+    Raises:
+        ArtifactError: plugin.import_unknown.
+    """
+    for wanted in module.imports:
+        name = f"{wanted.module}.{wanted.name}"
+        if wanted.module in (WASI, EXTISM) or name == f"{HOST}.log":
+            continue
+        raise unknown_import(name, where)
+
+
+def unknown_import(name: str, where: str, said: str = "") -> ArtifactError:
+    """Return the error for an import that no guest is given."""
+    return ArtifactError(
+        f"the module imports `{name}`, which no plugin is given{f': {said}' if said else ''}",
+        code="plugin.import_unknown",
+        where=where,
+        hint="plugins reach neither the network nor the machine; see spec/wasm-abi.md, section 9",
+    )
+
+
+def core_linker(engine: wasmtime.Engine, lines: LogLines, clock: Clock) -> wasmtime.Linker:
+    """Return what a core module is linked against."""
+    linker = wasmtime.Linker(engine)
+    linker.allow_shadowing = True
+    linker.define_wasi()
+    define = linker.define_func
+    define(HOST, "log", function_type("i32 i32 i32", ""), _logging(lines), access_caller=True)
+    define(
+        WASI,
+        "clock_time_get",
+        function_type("i32 i64 i32", "i32"),
+        _clock_reading(clock),
+        access_caller=True,
+    )
+    define(
+        WASI,
+        "poll_oneoff",
+        function_type("i32 i32 i32 i32", "i32"),
+        _polling(clock),
+        access_caller=True,
+    )
+    return linker
+
+
+def function_type(parameters: str, results: str) -> wasmtime.FuncType:
+    """Return a function type, a new one each time: each belongs to the first engine it meets."""
+    kinds = {"i32": wasmtime.ValType.i32, "i64": wasmtime.ValType.i64}
+    return wasmtime.FuncType(
+        [kinds[name]() for name in parameters.split()], [kinds[name]() for name in results.split()]
+    )
+
+
+def component_linker(engine: wasmtime.Engine) -> wasmtime.component.Linker:
+    """Return what a component is linked against."""
+    linker = wasmtime.component.Linker(engine)
+    linker.add_wasip2()
+    return linker
+
+
+def _logging(lines: LogLines) -> Callable[..., None]:
+    def log(caller: wasmtime.Caller, level: int, address: int, size: int) -> None:
+        data = _read(caller, address, min(size & 0xFFFFFFFF, _LOG_LIMIT_BYTES))
+        if data is None:
+            return
+        with suppress(Exception):
+            named = _LEVELS[min(max(level, 0), len(_LEVELS) - 1)]
+            lines.feed("stderr", log_line(named, data) + b"\n")
+
+    return log
+
+
+def log_line(level: str, data: bytes) -> bytes:
+    """Return a log line; a JSON object keeps its members and gets the level."""
+    if data.startswith(b"{") and data.endswith(b"}") and b"\n" not in data:
+        return b'{"level":"' + level.encode() + b'",' + data[1:] if data != b"{}" else data
+    return encode_json({"level": level, "message": data.decode(errors="replace")})
+
+
+def _clock_reading(clock: Clock) -> Callable[..., int]:
+    def clock_time_get(caller: wasmtime.Caller, clock_id: int, _: int, address: int) -> int:
+        now = clock.now_ns(clock_id).to_bytes(8, "little")
+        return _OK if _write(caller, address, now) else _FAULT
+
+    return clock_time_get
+
+
+def _polling(clock: Clock) -> Callable[..., int]:
+    def poll_oneoff(
+        caller: wasmtime.Caller, asked: int, told: int, count: int, told_at: int
+    ) -> int:
+        size = subscriptions_size(count)
+        if size < 0:
+            return _INVALID
+        subscriptions = _read(caller, asked, size)
+        if subscriptions is None:
+            return _FAULT
+        events = poll(subscriptions, clock)
+        number = (len(events) // 32).to_bytes(4, "little")
+        done = _write(caller, told, events) and _write(caller, told_at, number)
+        return _OK if done else _FAULT
+
+    return poll_oneoff
+
+
+def _span(caller: wasmtime.Caller, address: int, size: int) -> int | None:
+    """Return where *size* bytes at *address* of the caller's memory are; None if outside."""
+    memory: Any = caller.get("memory")
+    if not isinstance(memory, wasmtime.Memory):
+        return None
+    address &= 0xFFFFFFFF
+    if address + size > memory.data_len(caller):
+        return None
+    return ctypes.addressof(memory.data_ptr(caller).contents) + address
+
+
+def _read(caller: wasmtime.Caller, address: int, size: int) -> bytes | None:
+    at = _span(caller, address, size)
+    return None if at is None else ctypes.string_at(at, size)
+
+
+def _write(caller: wasmtime.Caller, address: int, data: bytes) -> bool:
+    at = _span(caller, address, len(data))
+    if at is not None:
+        ctypes.memmove(at, data, len(data))
+    return at is not None

@@ -1,0 +1,137 @@
+"""A plugin's compiled code, and all that one more instance of it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import wasmtime
+import wasmtime.component
+
+from cdp_pipeline.errors import CdpError
+from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.wasm import imports
+from cdp_pipeline.runtimes.wasm.clock import Clock, RealClock, VirtualClock
+from cdp_pipeline.runtimes.wasm.compiled import Compiled
+from cdp_pipeline.runtimes.wasm.component import MOST_MEMORIES, ComponentGuest
+from cdp_pipeline.runtimes.wasm.core import CoreGuest, check_exports
+from cdp_pipeline.runtimes.wasm.engine import GuestEngine
+from cdp_pipeline.runtimes.wasm.extism import MEMORIES, ExtismGuest, check_extism, is_extism
+from cdp_pipeline.runtimes.wasm.faults import MemoryExceeded, StartRefused
+from cdp_pipeline.runtimes.wasm.grants import Grants
+from cdp_pipeline.runtimes.wasm.guest import Cell, Guest, GuestLimits
+from cdpplugin import PluginError
+
+START_S = 60.0
+"""Time in which an instance must be made, in seconds."""
+
+_TOO_SMALL = ("exceeds memory limit", "memory count too high")
+"""How wasmtime words the refusal of memory, or of one more memory, at the start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What instances of one plugin are made of.
+
+    Attributes:
+        compiled: Its code.
+        engine: The engine it was compiled for.
+        limits: What each instance may use.
+        grants: What its instances may reach.
+        lines: Where goes what they print.
+        reference: `name@version`, for messages.
+        where: Its file, for messages.
+    """
+
+    compiled: Compiled
+    engine: GuestEngine
+    limits: GuestLimits
+    grants: Grants
+    lines: LogLines
+    reference: str
+    where: str
+
+    def instance(self) -> Guest:
+        """Return a new instance that nothing was called in.
+
+        Raises:
+            ArtifactError: It lacks what the ABI asks for, or wants what it is not given.
+            MemoryExceeded: It needs more memory from the start.
+            StartRefused: It traps while it prepares itself.
+        """
+        clock: Clock = RealClock() if self.grants.clock else VirtualClock()
+        cell = self._cell(clock)
+        try:
+            with cell.timed(START_S):
+                guest = self._linked(cell, clock)
+            if isinstance(guest, CoreGuest):
+                guest.initialize(START_S)
+        except MemoryExceeded:
+            raise
+        except PluginError as error:
+            raise StartRefused(error.message, code=error.code, hint=error.hint) from error
+        except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
+            raise self._refused(cell, error) from error
+        return guest
+
+    def _cell(self, clock: Clock) -> Cell:
+        store = wasmtime.Store(self.engine.engine)
+        wasi = wasmtime.WasiConfig()
+        wasi.stderr_custom = _printing(self.lines, "stderr")
+        if not self.grants.stdout:
+            wasi.stdout_custom = _printing(self.lines, "stdout")
+        self.grants.apply(wasi)
+        store.set_wasi(wasi)
+        return Cell(
+            store,
+            self.engine,
+            self.limits,
+            self.reference,
+            self._memories(),
+            lambda: self.lines.last_lines,
+            clock if isinstance(clock, RealClock) else None,
+        )
+
+    def _memories(self) -> int:
+        if isinstance(self.compiled, wasmtime.component.Component):
+            return MOST_MEMORIES
+        return MEMORIES if is_extism(self.compiled) else 1
+
+    def _linked(self, cell: Cell, clock: Clock) -> Guest:
+        if isinstance(self.compiled, wasmtime.component.Component):
+            components = imports.component_linker(self.engine.engine)
+            instance = components.instantiate(cell.store, self.compiled)
+            return ComponentGuest(cell, instance, self.where)
+        imports.check_imports(self.compiled, self.where)
+        if is_extism(self.compiled):
+            check_extism(self.compiled, self.where)
+            linker = imports.core_linker(self.engine.engine, self.lines, clock)
+            return ExtismGuest(cell, self.compiled, linker, self.lines)
+        exports = check_exports(self.compiled, self.where)
+        linker = imports.core_linker(self.engine.engine, self.lines, clock)
+        return CoreGuest(cell, linker.instantiate(cell.store, self.compiled), exports)
+
+    def _refused(self, cell: Cell, error: Exception) -> PluginError | CdpError:
+        """Return why no instance can be made."""
+        text = " ".join(str(error).split())
+        if any(words in text for words in _TOO_SMALL):
+            bound = self.limits.memory_bytes
+            return MemoryExceeded(
+                f"plugin `{self.reference}` needs more memory from the start than the {bound} "
+                "bytes that an instance may have"
+            )
+        if "unknown import" in text or ("import" in text and not isinstance(error, wasmtime.Trap)):
+            return imports.unknown_import(_named(text), self.where, text[:300])
+        fault = cell.fault(error, "its start", START_S)
+        return StartRefused(fault.message, code=fault.code, hint=fault.hint)
+
+
+def _named(text: str) -> str:
+    """Return the name between the first backquotes of *text*."""
+    parts = text.split("`")
+    return parts[1] if len(parts) > 2 else "something"
+
+
+def _printing(lines: LogLines, stream: Any) -> Callable[[bytes], None]:
+    return lambda data: lines.feed(stream, data)
