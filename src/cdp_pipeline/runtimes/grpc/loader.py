@@ -55,6 +55,8 @@ class GrpcLoader:
         backings: What makes payload columns of the bytes that plugins answer.
         launch_options: Fields of `LaunchTerms` that differ from their defaults.
         remote: How plugins elsewhere are reached.
+        isolates: Whether a message that ends a plugin is found, see `Isolation`; or the batch fails
+            as a whole, for whoever wants to know of it.
     """
 
     def __init__(
@@ -64,11 +66,13 @@ class GrpcLoader:
         *,
         backings: Backings = BACKINGS,
         remote: RemoteTerms | None = None,
+        isolates: bool = True,
         **launch_options: Any,
     ) -> None:
         self._terms = LaunchTerms(environ=environ, launches=Launches(environ), **launch_options)
         self._backings = backings
         self._remote = remote or RemoteTerms()
+        self._isolates = isolates
         self._builder = Builder(cache, environ, self._terms.log_of)
         self._reaped = False
 
@@ -172,6 +176,7 @@ class GrpcLoader:
             deadlines=Deadlines(timeout_s),
             max_message_bytes=self._terms.max_message_bytes,
             backings=self._backings,
+            isolates=self._isolates and not metadata.stateful,
         )
         life = Life(launcher, first, metadata.reference, stateful=metadata.stateful)
         return _KINDS[metadata.type](life, metadata, terms)
