@@ -81,9 +81,9 @@ def _plain(value: Any) -> Any:
 def _duration(value: datetime.timedelta) -> str:
     """Return *value* as an ISO 8601 duration of days and seconds."""
     sign, held = ("-", -value) if value < datetime.timedelta() else ("", value)
-    days = f"{held.days}D" if held.days else ""
+    days = f"{held.days}D" if held.days or not held else ""
     fraction = f".{held.microseconds:06d}".rstrip("0") if held.microseconds else ""
-    seconds = f"T{held.seconds}{fraction}S" if held.seconds or fraction or not days else ""
+    seconds = f"T{held.seconds}{fraction}S" if held.seconds or fraction else ""
     return f"{sign}P{days}{seconds}"
 
 
