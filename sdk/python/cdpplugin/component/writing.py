@@ -121,8 +121,10 @@ class _Member:
 
 
 def _equal(value: Any, held: Any) -> bool:
-    """Tell whether two values are the same text; 1, 1.0 and True in metadata are not the same."""
-    return isinstance(value, (str, SourceInfo)) and bool(value == held)
+    """Tell whether two values may stand for one another; 1, 1.0 and True in metadata may not."""
+    if isinstance(value, (str, SourceInfo)):
+        return bool(value == held)
+    return not value and not held
 
 
 def _payloads(out: Batch, batch: Batch, rows: Sequence[int]) -> list[bytes] | None:
