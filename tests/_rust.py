@@ -14,13 +14,14 @@ TARGET = "wasm32-unknown-unknown"
 def compiler() -> tuple[str, str]:
     """Return cargo and rustc; skip where none has the target."""
     for place in (shutil.which("cargo"), "/usr/bin/cargo"):
-        if place and Path(place).is_file() and _has_target(Path(place).with_name("rustc")):
+        if place and Path(place).is_file() and has_target(Path(place).with_name("rustc")):
             return place, str(Path(place).with_name("rustc"))
     pytest.skip(f"no `cargo` here has the target {TARGET}")
 
 
-def _has_target(rustc: Path) -> bool:
+def has_target(rustc: Path, target: str = TARGET) -> bool:
+    """Whether a compiler can build for *target*."""
     done = subprocess.run(
         [str(rustc), "--print", "sysroot"], capture_output=True, text=True, check=False
     )
-    return (Path(done.stdout.strip()) / "lib" / "rustlib" / TARGET).is_dir()
+    return (Path(done.stdout.strip()) / "lib" / "rustlib" / target).is_dir()
