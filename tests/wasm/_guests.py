@@ -10,6 +10,7 @@ they are given, `moments` by how it is compiled. What each does is said in one l
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
 import subprocess
@@ -50,13 +51,13 @@ MOMENTS = (
 """The calls in which a guest can be made to go wrong."""
 
 _SAYS: Mapping[str, str] = {
-    "metadata_no_json": '{\\"name\\": ',
+    "metadata_no_json": '{"name": ',
     "metadata_no_object": "[1, 2]",
-    "metadata_nameless": '{\\"version\\":\\"1.0.0\\"}',
-    "metadata_of_the_future": '{\\"name\\":\\"hostile\\",\\"version\\":\\"1.0.0\\",\\"abi\\":99}',
-    "metadata_of_a_source": '{\\"name\\":\\"hostile\\",\\"version\\":\\"1.0.0\\",\\"type\\":\\"source\\"}',
-    "metadata_wrong_shape": '{\\"name\\":[],\\"version\\":{},\\"input_types\\":\\"all\\"}',
-    "health_unknown": '{\\"status\\":\\"splendid\\",\\"details\\":[5]}',
+    "metadata_nameless": '{"version":"1.0.0"}',
+    "metadata_of_the_future": '{"name":"hostile","version":"1.0.0","abi":99}',
+    "metadata_of_a_source": '{"name":"hostile","version":"1.0.0","type":"source"}',
+    "metadata_wrong_shape": '{"name":[],"version":{},"input_types":"all"}',
+    "health_unknown": '{"status":"splendid","details":[5]}',
     "health_no_json": "fine",
 }
 """Guests that answer nonsense, `FUNCTION_WHAT`, and the nonsense."""
@@ -77,7 +78,7 @@ C_GUESTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         for moment in MOMENTS[2:]
     },
     **{
-        name: ("moments.c", (f"IN_{name.partition('_')[0].upper()}", f'ANSWER="{text}"'))
+        name: ("moments.c", (f"IN_{name.partition('_')[0].upper()}", f"ANSWER={json.dumps(text)}"))
         for name, text in _SAYS.items()
     },
 }
