@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,8 @@ from cdp_pipeline.runtimes.grpc.life import Launcher, Life
 from cdp_pipeline.runtimes.grpc.local import LaunchTerms, LocalLauncher
 from cdp_pipeline.runtimes.grpc.processor import GrpcProcessor
 from cdp_pipeline.runtimes.grpc.reaper import reap
-from cdp_pipeline.runtimes.grpc.remote import RemoteTerms, address_of, replicas
-from cdp_pipeline.runtimes.grpc.replicas import ReplicatedProcessor
+from cdp_pipeline.runtimes.grpc.remote import POLICY, RemoteTerms, address_of, replicas
+from cdp_pipeline.runtimes.grpc.replicas import ReplicatedProcessor, meet
 from cdp_pipeline.runtimes.grpc.source import GrpcSource
 from cdpplugin import PluginError, PluginMetadata
 from cdpplugin.backing import BACKINGS, Backings
@@ -148,19 +149,15 @@ class GrpcLoader:
         manifest: PluginMetadata | None,
         limits: Limits,
     ) -> Handle:
-        """Return a handle of all replicas; of anything but a stateless processor one is used."""
-        handles: list[Any] = []
-        try:
-            for launcher in await replicas(name, address, terms):
-                handles.append(await self._handle(launcher, manifest, limits))
-                metadata = handles[0].metadata()
-                if metadata.type != "processor" or metadata.stateful:
-                    break
-        except BaseException:
-            for handle in handles:
-                await handle.stop()
-            raise
-        return handles[0] if len(handles) == 1 else ReplicatedProcessor(handles)
+        """Return a handle of all replicas; of anything but a stateless processor one is used.
+
+        Raises:
+            PluginError: None can be reached, or one of them can never be used.
+        """
+        launchers = await replicas(name, address, terms)
+        launches = [partial(self._handle, each, manifest, limits) for each in launchers]
+        handle: Handle = await meet(launches, POLICY, self._terms.log_of(name))
+        return handle
 
     async def _handle(
         self, launcher: Launcher, manifest: PluginMetadata | None, limits: Limits
