@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdp_pipeline.runtimes.grpc.logs import (
+from cdp_pipeline.runtimes.processes.logs import (
     BURST_LINES,
     DUMP_LINES,
     KEPT_LINES,

@@ -20,8 +20,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
+from cdp_pipeline.runtimes.encodable import joined
 from cdp_pipeline.runtimes.grpc.faults import MessageAtFault, PluginCrashed, PluginTimeout
-from cdp_pipeline.runtimes.grpc.sizes import joined
 from cdp_pipeline.runtimes.grpc.turns import Turns
 from cdpplugin import Batch, Outputs, PluginError
 

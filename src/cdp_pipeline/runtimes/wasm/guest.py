@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import wasmtime
 
-from cdp_pipeline.runtimes.grpc.ending import with_last_lines
+from cdp_pipeline.runtimes.processes.ending import with_last_lines
 from cdp_pipeline.runtimes.wasm import faults
 from cdp_pipeline.runtimes.wasm.answer import Answer, Status
 from cdp_pipeline.runtimes.wasm.clock import RealClock

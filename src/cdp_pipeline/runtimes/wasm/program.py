@@ -10,7 +10,7 @@ import wasmtime
 import wasmtime.component
 
 from cdp_pipeline.errors import CdpError
-from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.processes.logs import LogLines
 from cdp_pipeline.runtimes.wasm import imports
 from cdp_pipeline.runtimes.wasm.clock import Clock, RealClock, VirtualClock
 from cdp_pipeline.runtimes.wasm.compiled import Compiled
