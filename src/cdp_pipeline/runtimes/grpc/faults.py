@@ -86,7 +86,7 @@ class PluginWornOut(Fatal):
     """The plugin died too often to be started again."""
 
     code = "plugin.crashed"
-    hint = "its last lines say why it dies; run it by hand, or set the message aside"
+    hint = "its last lines say why it dies; run it by hand to see all that it prints"
 
 
 class StateLost(Fatal):
