@@ -288,5 +288,6 @@ async def _built(target: Target, launchers: Launchers) -> None:
     from cdp_pipeline.testing.launchers import ManifestTarget
 
     if isinstance(target, ManifestTarget) and not launchers.builder.is_built(target.manifest):
-        typer.echo(f"building {target.manifest.metadata().reference} ...", err=True)
+        reference = target.manifest.metadata().reference
+        typer.echo(f"building {reference} ... (--logs shows what that prints)", err=True)
         await launchers.builder.ensure(target.manifest)

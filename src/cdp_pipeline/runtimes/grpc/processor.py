@@ -99,6 +99,8 @@ class GrpcProcessor(GrpcPlugin):
         except (Retry, Fatal, PluginTimeout):
             raise
         except PluginError as error:
+            if isinstance(error, ProtocolViolation) and rows > 1 and self._terms.isolates:
+                raise
             return Outputs(errors=dict.fromkeys(range(rows), error))
 
     async def _ask(self, connection: Connection, piece: Piece) -> pb.ProcessBatchResponse:
