@@ -2,6 +2,7 @@ package cdpplugin
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 )
 
@@ -128,7 +129,9 @@ func (c *functionConsumer) Consume(ctx context.Context, delivery Delivery) (*int
 		if err == nil {
 			err = c.consume(ctx, message)
 		}
-		if _, dropped := asDrop(err); err != nil && !dropped {
+		if reason, dropped := asDrop(err); dropped {
+			slog.Debug("message dropped", "id", message.ID, "reason", reason)
+		} else if err != nil {
 			return nil, err
 		}
 	}
