@@ -80,8 +80,10 @@ class Guests:
         known = [name for name in TARGETS[target] if _rust.has_target(Path(self.rustc), name)]
         if not known:
             pytest.skip(f"`{self.rustc}` has none of the targets {', '.join(TARGETS[target])}")
-        run([*release, "--target", known[0]], self.folder, RUSTC=self.rustc)
-        return self.folder / "target" / known[0] / "release" / "guest.wasm"
+        module = self.folder / "target" / known[0] / "release" / "guest.wasm"
+        if not module.is_file():
+            run([*release, "--target", known[0]], self.folder, RUSTC=self.rustc)
+        return module
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +117,9 @@ def test_examples_need_no_registry(name: str, checkout: Path) -> None:
 
 
 @pytest.fixture(params=list(TARGETS))
-async def guest(
-    request: pytest.FixtureRequest, guests: Guests, tmp_path: Path
-) -> AsyncIterator[Guest]:
-    """The guest of these tests, started, for each target."""
-    workshop = Workshop(tmp_path)
+async def guest(request: pytest.FixtureRequest, guests: Guests) -> AsyncIterator[Guest]:
+    """The guest of these tests, started, for each target; it is compiled once."""
+    workshop = Workshop(guests.folder)
     module = guests.built(request.param).read_bytes()
     handle = await workshop.launch(module, limits={"memory": "32MB"})
     await handle.configure({"suffix": "!"})
