@@ -155,6 +155,13 @@ class TestMeeting:
         assert "plugin.executable_invalid" == caught.value.code
         assert "chmod +x" in caught.value.hint
 
+    async def test_a_null_byte(self, workshop: Workshop) -> None:
+        """An argument that no system can pass on is refused as any other that cannot be run."""
+        manifest = workshop.manifest(str(RAW), "plain\0")
+        with pytest.raises(ArtifactError) as caught:
+            await workshop.launch(manifest, {})
+        assert "plugin.executable_invalid" == caught.value.code
+
     async def test_an_environment_too_large(self, workshop: Workshop) -> None:
         """A configuration too large for an environment variable is refused, not lost."""
         handle = await workshop.raw("configured")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -70,7 +70,7 @@ class ContainerInstance:
         self._killed = False
         self._attachment: Attachment | None = None
         self._following: threading.Thread | None = None
-        self._waiting: asyncio.Task[None] | None = None
+        self._is_started = False
 
     async def start(self) -> None:
         """Hold its lifeline, follow its output, start it."""
@@ -82,7 +82,11 @@ class ContainerInstance:
         )
         self._following.start()
         await self._engine.call(self.container.start, "start the container")
-        self._waiting = asyncio.create_task(self._wait())
+        self._is_started = True
+        loop = asyncio.get_running_loop()
+        # Of its own: a thread that waits as long as the container lives would take the place of
+        # the loop's few, until nothing moved.
+        threading.Thread(target=self._wait, args=(loop,), name="container", daemon=True).start()
 
     def _follow(self, attachment: Attachment) -> None:
         with suppress(OSError):  # the engine went away, or this was closed
@@ -90,18 +94,17 @@ class ContainerInstance:
                 self._log.feed(stream, data)
         self._log.close()
 
-    async def _wait(self) -> None:
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            status = (await asyncio.to_thread(self._status))["StatusCode"]
-            ending = _ending(status)
+            ending = _ending(self.container.wait(timeout=None)["StatusCode"])
         except Exception as error:  # gone before it could be asked, or the engine with it
             ending = Ending(reason=f"is gone: {error}")
+        with suppress(RuntimeError):  # the host has ended
+            loop.call_soon_threadsafe(self._settle, ending)
+
+    def _settle(self, ending: Ending) -> None:
         if not self.ended.done():
             self.ended.set_result(ending)
-
-    def _status(self) -> Mapping[str, Any]:
-        status: Mapping[str, Any] = self.container.wait(timeout=None)
-        return status
 
     @property
     def last_lines(self) -> list[str]:
@@ -121,8 +124,8 @@ class ContainerInstance:
     async def stop(self) -> Ending:
         """End it: SIGTERM, SIGKILL after the grace; remove all that was made for it."""
         await asyncio.to_thread(self._remove)
-        if self._waiting is None:
-            self.ended.set_result(Ending(reason="was never started"))
+        if not self._is_started:
+            self._settle(Ending(reason="was never started"))
         ending = await asyncio.shield(self.ended)
         await asyncio.to_thread(self._engine.client.close)
         return ending
@@ -146,9 +149,11 @@ class ContainerLauncher:
 
     Attributes:
         policy: When it is started again after it died.
+        again: What that is called in the log.
         passes_config: True: it finds its configuration in `PLUGIN_CONFIG`.
     """
 
+    again = "starting the plugin again"
     passes_config = True
 
     def __init__(
@@ -213,7 +218,9 @@ class ContainerLauncher:
         }
         try:
             container = await engine.call(
-                lambda: engine.client.containers.create(image.id, **options), "create a container"
+                lambda: engine.client.containers.create(image.id, **options),
+                "create a container",
+                undo=lambda made: made.remove(force=True, v=True),
             )
         except BaseException:
             if network:
@@ -230,6 +237,7 @@ class ContainerLauncher:
                 f"cdp-{launch.id}", internal=True, labels=labels(self._reference)
             ),
             "create a network",
+            undo=lambda made: made.remove(),
         )
 
     def _environment(self, token: str, config: bytes | None) -> dict[str, str]:

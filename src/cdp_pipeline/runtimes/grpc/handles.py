@@ -30,11 +30,13 @@ class CallTerms:
         deadlines: How long its answers may take.
         max_message_bytes: Largest message, either way.
         backings: What makes payload columns of the bytes it answers.
+        isolates: Whether a message that ends it is found and its neighbours are asked again.
     """
 
     deadlines: Deadlines = field(default_factory=Deadlines)
     max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES
     backings: Backings = field(default_factory=lambda: BACKINGS)
+    isolates: bool = True
 
 
 class GrpcPlugin:

@@ -45,10 +45,12 @@ class Launcher(Protocol):
 
     Attributes:
         policy: When one that died is started again.
+        again: What that is called in the log.
         passes_config: Whether a configuration can be put into the environment.
     """
 
     policy: RestartPolicy
+    again: str
     passes_config: bool
 
     async def launch(self, config: bytes | None) -> Connection:
@@ -267,7 +269,7 @@ class Life:
         if not is_pardoned:
             self._check_worth(dead)
             await asyncio.sleep(self._deaths.delay_s)
-        self._log.warning("starting the plugin again", deaths=self._deaths.count)
+        self._log.warning(self._launcher.again, deaths=self._deaths.count)
         try:
             await self._begin_again()
         except (ConfigInvalid, Retry):

@@ -90,9 +90,11 @@ class LocalLauncher:
 
     Attributes:
         policy: When it is started again after it died.
+        again: What that is called in the log.
         passes_config: True: it finds its configuration in `PLUGIN_CONFIG`.
     """
 
+    again = "starting the plugin again"
     passes_config = True
 
     def __init__(

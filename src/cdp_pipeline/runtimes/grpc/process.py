@@ -81,9 +81,9 @@ class PluginProcess:
         try:
             given = "lifeline" if has_lifeline else "nothing"
             running = _run_keeper([str(grace_s), given, *command], folder, environment, saying)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the latter is a null byte in an argument
             os.close(said)
-            raise _not_runnable(command[0], error.errno or 0) from error
+            raise _not_runnable(command[0], getattr(error, "errno", errno.EINVAL)) from error
         finally:
             os.close(saying)
         process = cls(running, log, grace_s)

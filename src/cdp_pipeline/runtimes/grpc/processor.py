@@ -53,7 +53,7 @@ class GrpcProcessor(GrpcPlugin):
         """Answer *batch*; see `cdpplugin.Processor`.
 
         A message that ends the plugin, or hangs it, is the error of its row; see `Isolation`.
-        A plugin with a state is asked once.
+        A plugin with a state is asked once: what it held has died with it.
 
         Raises:
             PluginTimeout: The answer was late.
@@ -61,11 +61,7 @@ class GrpcProcessor(GrpcPlugin):
             Retry: The plugin died, or asks for a repetition.
             Fatal: It cannot go on.
         """
-        if not len(batch):
-            return Outputs()
-        if self._metadata.stateful:
-            return await self._answer(await self._life.connection(), batch)
-        return await self._isolation.answer(batch)
+        return await self._answered(batch, survives=True)
 
     async def process_batch_once(self, batch: Batch) -> Outputs:
         """Answer *batch* as `process_batch` does, but leave the plugin's death to the caller.
@@ -73,7 +69,14 @@ class GrpcProcessor(GrpcPlugin):
         Raises:
             PluginCrashed: It died; another replica may do better.
         """
-        return await self._isolation.answer(batch, survives=False) if len(batch) else Outputs()
+        return await self._answered(batch, survives=False)
+
+    async def _answered(self, batch: Batch, *, survives: bool) -> Outputs:
+        if not len(batch):
+            return Outputs()
+        if not self._terms.isolates:
+            return await self._answer(await self._life.connection(), batch)
+        return await self._isolation.answer(batch, survives=survives)
 
     async def _answer(self, connection: Connection, batch: Batch) -> Outputs:
         """Answer *batch* by one instance; raises as `process_batch` does."""

@@ -163,10 +163,12 @@ class RemoteLauncher:
 
     Attributes:
         policy: When it is connected to again.
+        again: What that is called in the log.
         passes_config: False: its environment is its own.
     """
 
     policy = POLICY
+    again = "connecting to the plugin again"
     passes_config = False
 
     def __init__(self, name: str, target: str, host: str, terms: RemoteTerms) -> None:

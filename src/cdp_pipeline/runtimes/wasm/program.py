@@ -26,7 +26,7 @@ from cdpplugin import PluginError
 START_S = 60.0
 """Time in which an instance must be made, in seconds."""
 
-_TOO_SMALL = ("exceeds memory limit", "memory count too high")
+_TOO_SMALL = ("exceeds memory limit", "exceeds table limit", "memory count too high")
 """How wasmtime words the refusal of memory, or of one more memory, at the start."""
 
 
