@@ -12,6 +12,9 @@ const CodeKindUnsupported = "plugin.kind_unsupported"
 // abi is the version of spec/wasm-abi.md that this SDK speaks.
 const abi = 1
 
+// keptBytes is how large memory for inputs and answers may be that is kept for the next call.
+const keptBytes = 4 << 20
+
 // answerStatus is how a call ended, see spec/wasm-abi.md section 6.
 type answerStatus uint32
 
@@ -253,6 +256,9 @@ func (g *guest) processBatch(message []byte) (answerStatus, []byte) {
 	outputs, err := g.work(batch)
 	if err != nil {
 		return failed(err)
+	}
+	if cap(g.buffer) > keptBytes {
+		g.buffer = nil
 	}
 	var answer []byte
 	g.buffer, answer, err = appendAnswer(g.buffer, outputs, batch.Len())

@@ -109,6 +109,11 @@ def told(outputs: Any) -> dict[str, Any]:
     return {message.id: message.payload for message in messages_of(outputs)}
 
 
+def errors_of(outputs: Any) -> dict[int, str]:
+    """The message of each error, by its row."""
+    return {row: error.message for row, error in sorted(outputs.errors.items())}
+
+
 def messages_of(outputs: Any) -> list[Message]:
     """Every output, in order."""
     return [message for part in outputs.parts for message in views(part.batch)]
@@ -159,11 +164,26 @@ class TestWork:
         async with guests.started() as handle:
             outputs = await handle.process_batch(orders("a", "panic", "b"))
             assert {"id 0": "a", "id 2": "b"} == told(outputs)
-            assert {1: "panic: boom"} == {row: e.message for row, e in outputs.errors.items()}
+            assert {1: "panic: boom"} == errors_of(outputs)
             assert 0 == handle.replaced
         [(level, _, fields)] = [line for line in guests.log.lines if "panicked" in line[1]]
         assert "error" == level
         assert "main.work" in fields["plugin_stack"]
+
+    async def test_faults_of_the_program_are_panics(self, guests: Guests) -> None:
+        """What the language checks costs a row too: WebAssembly traps at none of it."""
+        faults = {
+            "nil": "invalid memory address or nil pointer dereference",
+            "bounds": "index out of range [0] with length 0",
+            "zero": "integer divide by zero",
+            "map": "assignment to entry in nil map",
+        }
+        async with guests.started() as handle:
+            found = errors_of(await handle.process_batch(orders(*faults, "a")))
+            assert list(range(4)) == list(found)
+            for row, text in enumerate(faults.values()):
+                assert text in found[row]
+            assert 0 == handle.replaced
 
     @pytest.mark.parametrize(
         ("order", "code", "text"),

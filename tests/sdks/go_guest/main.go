@@ -62,6 +62,16 @@ func work(_ context.Context, message cdpplugin.Message) (cdpplugin.Message, erro
 	switch order {
 	case "panic":
 		panic("boom")
+	case "nil":
+		var none *cdpplugin.Message
+		message.ID = none.ID
+	case "bounds":
+		message.ID = kept[len(kept)]
+	case "zero":
+		message.Payload = json.RawMessage(fmt.Sprint(1 / len(kept)))
+	case "map":
+		var none map[string]int
+		none[message.ID]++
 	case "deadlock":
 		<-make(chan int)
 	case "exit":
