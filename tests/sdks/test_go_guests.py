@@ -131,7 +131,7 @@ class TestMain:
         """A panic of main before it serves is the reason why there is no plugin."""
         with pytest.raises(CdpError, match="main panicked") as caught:
             await guests.launch("panic")
-        assert "plugin.panic" == caught.value.code
+        assert "plugin.failed" == caught.value.code
 
     async def test_serves_nothing(self, guests: Guests) -> None:
         """A main that returns and serves nothing is told to serve."""
