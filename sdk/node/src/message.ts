@@ -1,5 +1,7 @@
 /** One message: what most plugin authors see. */
 
+import { decodeText, encodeText } from "#platform";
+
 import { type Batch, JSON_CONTENT } from "./batch.js";
 import { decodeJson, encodeJson, type JsonObject } from "./json.js";
 import { type Encoding, NO_SOURCE, type SourceInfo } from "./metadata.js";
@@ -83,7 +85,7 @@ export class Message {
   get payload(): any {
     if (this.#payloadState !== "value") {
       this.payload = this.#payloadBytes
-        ? decodeJson(Buffer.from(this.#payloadBytes).toString())
+        ? decodeJson(decodeText(this.#payloadBytes))
         : this.batch!.payloads.value(this.row);
     }
     return this.#payload;
@@ -98,7 +100,7 @@ export class Message {
   get payloadBytes(): Uint8Array {
     if (this.#payloadState === "untouched") return this.batch!.payloads.bytes(this.row);
     const held = this.payloadHeld;
-    return typeof held === "string" ? Buffer.from(held) : (held as Uint8Array);
+    return typeof held === "string" ? encodeText(held) : (held as Uint8Array);
   }
 
   set payloadBytes(value: Uint8Array) {
@@ -111,7 +113,7 @@ export class Message {
   get payloadText(): string {
     if (this.#payloadState === "untouched") return this.batch!.payloads.text(this.row);
     const held = this.payloadHeld;
-    return typeof held === "string" ? held : Buffer.from(held as Uint8Array).toString();
+    return typeof held === "string" ? held : decodeText(held as Uint8Array);
   }
 
   /** A JSON object, yours to change. */
