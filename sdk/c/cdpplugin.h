@@ -106,10 +106,10 @@ typedef struct cdp_source {
 
 /* One message. To change one, change its members; what they point to is never written to. */
 typedef struct cdp_message {
-    cdp_text id;           /* leave it empty in an output, and the host derives one */
+    cdp_text id; /* leave it empty in an output, and the host derives one */
     cdp_text type;
-    cdp_text payload;      /* JSON, unless `input_encoding` says otherwise */
-    cdp_text metadata;     /* a JSON object */
+    cdp_text payload;  /* JSON, unless `input_encoding` says otherwise */
+    cdp_text metadata; /* a JSON object */
     cdp_source source;
     cdp_text trace_id;
     cdp_text content_type; /* `application/json` where it is empty */
@@ -147,8 +147,8 @@ cdp_result cdp_error(const char *code, const char *hint, const char *message, ..
 cdp_result cdp_fatal(const char *message, ...) CDP_PRINTF(1, 2);
 cdp_result cdp_invalid(const char *hint, const char *message, ...) CDP_PRINTF(2, 3);
 
-/* Ends the instance: this cannot be. The text reaches the host as the error of the message in work; the others
- * are answered by a new instance. */
+/* Ends the instance: this cannot be. The text reaches the host as the error of the message in work; the
+ * others are answered by a new instance. */
 void cdp_panic(const char *message, ...) __attribute__((noreturn)) CDP_PRINTF(1, 2);
 
 /* ---- Reading JSON ---------------------------------------------------------------------- */
@@ -172,8 +172,8 @@ cdp_kind cdp_json_kind(cdp_text json);
 /* Whether text is exactly one JSON value (RFC 8259, UTF-8, nested at most 10,000 deep). */
 bool cdp_json_valid(cdp_text text);
 
-/* The value at a dotted path of names and indexes, such as `transfers.0.amount`. Of several members of one name
- * the last counts. */
+/* The value at a dotted path of names and indexes, such as `transfers.0.amount`. Of several members of one
+ * name the last counts. */
 cdp_text cdp_json_find(cdp_text json, const char *path);
 
 /* Each of these tells whether the value is what is asked for, and leaves the target alone if not. */
@@ -203,8 +203,8 @@ bool cdp_next(cdp_items *items, cdp_text *name, cdp_text *value);
 /* ---- Changing a JSON object ------------------------------------------------------------ */
 
 typedef struct cdp_field {
-    cdp_text name;  /* without quotes and escapes */
-    cdp_text value; /* JSON */
+    cdp_text name;                         /* without quotes and escapes */
+    cdp_text value;                        /* JSON */
     const char *begin, *value_begin, *end; /* where it stood; NULL for a field that was added */
 } cdp_field;
 
@@ -314,12 +314,7 @@ typedef struct cdp_health {
 
 /* ---- Logs ------------------------------------------------------------------------------ */
 
-typedef enum cdp_level {
-    CDP_LOG_DEBUG,
-    CDP_LOG_INFO,
-    CDP_LOG_WARNING,
-    CDP_LOG_ERROR
-} cdp_level;
+typedef enum cdp_level { CDP_LOG_DEBUG, CDP_LOG_INFO, CDP_LOG_WARNING, CDP_LOG_ERROR } cdp_level;
 
 void cdp_log(cdp_level level, const char *message, ...) CDP_PRINTF(2, 3);
 /* A line with fields: a JSON object with `message`. */
@@ -359,22 +354,18 @@ typedef struct cdp_plugin {
 } cdp_plugin;
 
 /* Makes the module this plugin; stands once in it, at file level. */
-#define CDP_PLUGIN(plugin)                                              \
-    CDP_LINKAGE const cdp_plugin *cdp_plugin_definition(void);          \
-    CDP_LINKAGE const cdp_plugin *cdp_plugin_definition(void) {         \
-        return &(plugin);                                               \
-    }
+#define CDP_PLUGIN(plugin)                                     \
+    CDP_LINKAGE const cdp_plugin *cdp_plugin_definition(void); \
+    CDP_LINKAGE const cdp_plugin *cdp_plugin_definition(void) { return &(plugin); }
 
 /* The same for a plugin that is one function. */
-#define CDP_PROCESSOR(name, version, process) \
-    CDP__SHORT_PLUGIN(name, version, process, NULL)
-#define CDP_CONSUMER(name, version, consume) \
-    CDP__SHORT_PLUGIN(name, version, NULL, consume)
-#define CDP__SHORT_PLUGIN(name, version, process, consume)                                     \
-    CDP_LINKAGE const cdp_plugin *cdp_plugin_definition(void);                                 \
-    CDP_LINKAGE const cdp_plugin *cdp_plugin_definition(void) {                                \
-        static cdp_plugin plugin;                                                              \
-        return cdp_short_plugin(&plugin, name, version, process, consume);                     \
+#define CDP_PROCESSOR(name, version, process) CDP__SHORT_PLUGIN(name, version, process, NULL)
+#define CDP_CONSUMER(name, version, consume) CDP__SHORT_PLUGIN(name, version, NULL, consume)
+#define CDP__SHORT_PLUGIN(name, version, process, consume)                 \
+    CDP_LINKAGE const cdp_plugin *cdp_plugin_definition(void);             \
+    CDP_LINKAGE const cdp_plugin *cdp_plugin_definition(void) {            \
+        static cdp_plugin plugin;                                          \
+        return cdp_short_plugin(&plugin, name, version, process, consume); \
     }
 const cdp_plugin *cdp_short_plugin(cdp_plugin *plugin, const char *name, const char *version,
                                    cdp_result (*process)(cdp_message *, cdp_outputs *),
@@ -385,15 +376,15 @@ const cdp_plugin *cdp_short_plugin(cdp_plugin *plugin, const char *name, const c
  *     static cdp_result export_state(cdp_writer *state);
  *     static cdp_result import_state(cdp_text state);
  */
-#define CDP_STATE(export_function, import_function)                                            \
-    CDP_LINKAGE CDP_EXPORT("export_state") const cdp_answer *cdp_call_export_state(void);      \
-    CDP_LINKAGE const cdp_answer *cdp_call_export_state(void) {                                \
-        return cdp_export_state_by(export_function);                                           \
-    }                                                                                          \
-    CDP_LINKAGE CDP_EXPORT("import_state")                                                     \
-    const cdp_answer *cdp_call_import_state(const char *data, size_t size);                    \
-    CDP_LINKAGE const cdp_answer *cdp_call_import_state(const char *data, size_t size) {       \
-        return cdp_import_state_by(import_function, data, size);                               \
+#define CDP_STATE(export_function, import_function)                                                  \
+    CDP_LINKAGE CDP_EXPORT("export_state") const cdp_answer *cdp_call_export_state(void);            \
+    CDP_LINKAGE const cdp_answer *cdp_call_export_state(void) {                                      \
+        return cdp_export_state_by(export_function);                                                 \
+    }                                                                                                \
+    CDP_LINKAGE CDP_EXPORT("import_state") const cdp_answer *cdp_call_import_state(const char *data, \
+                                                                                   size_t size);     \
+    CDP_LINKAGE const cdp_answer *cdp_call_import_state(const char *data, size_t size) {             \
+        return cdp_import_state_by(import_function, data, size);                                     \
     }
 
 /* ---- The calls of a host ---------------------------------------------------------------- */
@@ -417,8 +408,8 @@ const cdp_answer *cdp_call_health(void);
 const cdp_answer *cdp_call_stop(void);
 const cdp_answer *cdp_call_failure(void);
 const cdp_answer *cdp_export_state_by(cdp_result (*export_state)(cdp_writer *state));
-const cdp_answer *cdp_import_state_by(cdp_result (*import_state)(cdp_text state),
-                                      const char *data, size_t size);
+const cdp_answer *cdp_import_state_by(cdp_result (*import_state)(cdp_text state), const char *data,
+                                      size_t size);
 
 #ifdef __cplusplus
 } /* extern "C" */
@@ -446,7 +437,9 @@ inline std::string_view cdp_view(cdp_text text) { return {text.data, text.size};
 #endif
 
 #ifdef __cplusplus
+// clang-format off
 #define CDP__ZERO {}
+// clang-format on
 extern "C" {
 #else
 #define CDP__ZERO {0}
@@ -923,9 +916,7 @@ static const char *cdp__directive(cdp_writer *writer, const char *at, va_list *a
             cdp_write(writer, cdp_text_of(string ? string : "(null)"));
             break;
         }
-        case 'c':
-            cdp__put_byte(writer, (char)va_arg(*arguments, int));
-            break;
+        case 'c': cdp__put_byte(writer, (char)va_arg(*arguments, int)); break;
         case 'd':
         case 'i':
             cdp__put_int(writer, is_size      ? (int64_t)va_arg(*arguments, ptrdiff_t)
@@ -946,11 +937,8 @@ static const char *cdp__directive(cdp_writer *writer, const char *at, va_list *a
         case 'g':
             if (!cdp__put_double(writer, va_arg(*arguments, double))) cdp_write(writer, CDP_TEXT("nan"));
             break;
-        case '%':
-            cdp__put_byte(writer, '%');
-            break;
-        default:
-            return NULL;
+        case '%': cdp__put_byte(writer, '%'); break;
+        default: return NULL;
     }
     return at + 1;
 }
@@ -1264,7 +1252,8 @@ static void cdp__big_shift(cdp__big *big, size_t bits) {
 /* The bits from `low` on as a number, rounded to the nearest, to an even one from the middle. */
 static uint64_t cdp__big_rounded(const cdp__big *big, size_t low, bool has_rest) {
     uint64_t value = 0;
-    for (size_t bit = cdp__big_bits(big); bit-- > low;) value = value << 1 | (big->limbs[bit / 32] >> bit % 32 & 1);
+    for (size_t bit = cdp__big_bits(big); bit-- > low;)
+        value = value << 1 | (big->limbs[bit / 32] >> bit % 32 & 1);
     if (!low) return value;
     size_t half = low - 1;
     if (half >= big->count * 32 || !(big->limbs[half / 32] >> half % 32 & 1)) return value;
@@ -1278,7 +1267,8 @@ static void cdp__big_powers(cdp__big *big, uint32_t base, uint32_t most, uint32_
     for (; power; power--) cdp__big_multiply(big, base, 0);
 }
 
-static bool cdp__big_unpowers(cdp__big *big, uint32_t base, uint32_t most, uint32_t most_power, size_t power) {
+static bool cdp__big_unpowers(cdp__big *big, uint32_t base, uint32_t most, uint32_t most_power,
+                              size_t power) {
     bool has_rest = false;
     for (; power >= most_power; power -= most_power) has_rest |= cdp__big_divide(big, most);
     for (; power; power--) has_rest |= cdp__big_divide(big, base);
@@ -1299,7 +1289,8 @@ static double cdp__nearest(const cdp__big *big, int64_t exponent, bool has_rest)
     int64_t low = bits - 53;
     if (low + exponent < -1074) low = -1074 - exponent;
     if (low > bits + 1) return 0;
-    uint64_t fraction = low >= 0 ? cdp__big_rounded(big, (size_t)low, has_rest) : cdp__big_rounded(big, 0, false) << -low;
+    uint64_t fraction =
+        low >= 0 ? cdp__big_rounded(big, (size_t)low, has_rest) : cdp__big_rounded(big, 0, false) << -low;
     int64_t power = low + exponent + 1075;
     if (fraction >> 53) {
         fraction >>= 1;
@@ -1445,7 +1436,8 @@ static bool cdp__put_double(cdp_writer *writer, double value) {
 #define CDP__DEEPEST 10000
 
 CDP__INLINE const char *cdp__skip_space(const char *at, const char *end) {
-    while (at < end && (unsigned char)*at <= ' ' && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r')) at++;
+    while (at < end && (unsigned char)*at <= ' ' && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
+        at++;
     return at;
 }
 
@@ -1457,13 +1449,19 @@ CDP__INLINE bool cdp__is_hex(char byte) {
 static size_t cdp__escape(const char *at, const char *end) {
     if (end - at < 2) return 0;
     switch (at[1]) {
-        case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
-            return 2;
+        case '"':
+        case '\\':
+        case '/':
+        case 'b':
+        case 'f':
+        case 'n':
+        case 'r':
+        case 't': return 2;
         case 'u':
             if (end - at < 6) return 0;
-            return cdp__is_hex(at[2]) && cdp__is_hex(at[3]) && cdp__is_hex(at[4]) && cdp__is_hex(at[5]) ? 6 : 0;
-        default:
-            return 0;
+            return cdp__is_hex(at[2]) && cdp__is_hex(at[3]) && cdp__is_hex(at[4]) && cdp__is_hex(at[5]) ? 6
+                                                                                                        : 0;
+        default: return 0;
     }
 }
 
@@ -1484,7 +1482,8 @@ CDP__INLINE const char *cdp__skip_plain(const char *at, const char *end) {
     const uint64_t each = 0x0101010101010101u;
     while (end - at >= 8) {
         uint64_t word = cdp__word(at), quote = word ^ each * '"', backslash = word ^ each * '\\';
-        uint64_t special = ((quote - each) & ~quote) | ((backslash - each) & ~backslash) | ((word - each * ' ') & ~word) | word;
+        uint64_t special = ((quote - each) & ~quote) | ((backslash - each) & ~backslash) |
+                           ((word - each * ' ') & ~word) | word;
         if (special & CDP__TOPS) break;
         at += 8;
     }
@@ -1603,7 +1602,8 @@ cdp_kind cdp_json_kind(cdp_text json) {
         case '{': return CDP_OBJECT;
         case '[': return CDP_ARRAY;
         case '"': return CDP_STRING;
-        case 't': case 'f': return CDP_BOOL;
+        case 't':
+        case 'f': return CDP_BOOL;
         case 'n': return CDP_NULL;
         default: return *json.data == '-' || cdp__is_digit(*json.data) ? CDP_NUMBER : CDP_NOTHING;
     }
@@ -1729,7 +1729,9 @@ bool cdp_next(cdp_items *items, cdp_text *name, cdp_text *value) {
         cdp_field field;
         bool has_escapes = false;
         if (!cdp__next_field(items, &field, &has_escapes)) return false;
-        if (name) *name = has_escapes ? cdp__unescaped(field.name.data, field.name.data + field.name.size) : field.name;
+        if (name)
+            *name =
+                has_escapes ? cdp__unescaped(field.name.data, field.name.data + field.name.size) : field.name;
         *value = field.value;
         return true;
     }
@@ -2064,8 +2066,8 @@ cdp_result cdp_invalid(const char *hint, const char *message, ...) {
     return result;
 }
 
-static const char *const cdp__codes[] = {"",             "plugin.drop",  "plugin.retry",
-                                         "plugin.failed", "plugin.fatal", "plugin.config_invalid"};
+static const char *const cdp__codes[] = {
+    "", "plugin.drop", "plugin.retry", "plugin.failed", "plugin.fatal", "plugin.config_invalid"};
 
 /* A result as it is told: a status that exists, texts that are UTF-8, a code. */
 static cdp_result cdp__told(cdp_result result) {
@@ -2073,7 +2075,8 @@ static cdp_result cdp__told(cdp_result result) {
     result.message = cdp__clean(result.message);
     result.hint = cdp__clean(result.hint);
     result.code = result.code.size ? cdp__clean(result.code) : cdp_text_of(cdp__codes[result.status]);
-    if (!result.message.size) result.message = result.status == CDP_DROPPED ? CDP_TEXT("dropped") : CDP_TEXT("failed");
+    if (!result.message.size)
+        result.message = result.status == CDP_DROPPED ? CDP_TEXT("dropped") : CDP_TEXT("failed");
     if (!(result.retry_after_s > 0 && result.retry_after_s < 1e9)) result.retry_after_s = 0;
     return result;
 }
@@ -2095,21 +2098,24 @@ static void cdp__write_error(cdp_writer *writer, cdp_result result) {
 
 /* ---- Configuration --------------------------------------------------------------------- */
 
-static const char cdp__asked_too_much[] = "a plugin can ask for 64 keys at most; read the others from `config->text`";
+static const char cdp__asked_too_much[] =
+    "a plugin can ask for 64 keys at most; read the others from `config->text`";
 
 static cdp_text cdp__config_value(cdp_config *config, const char *name) {
     bool is_known = false;
     for (size_t at = 0; at < config->asked_count; at++)
         is_known |= cdp_is(cdp_text_of(config->asked[at]), name);
     if (!is_known) {
-        if (config->asked_count == sizeof config->asked / sizeof config->asked[0]) cdp_panic("%s", cdp__asked_too_much);
+        if (config->asked_count == sizeof config->asked / sizeof config->asked[0])
+            cdp_panic("%s", cdp__asked_too_much);
         config->asked[config->asked_count++] = name;
     }
     return cdp_object_get(&config->object, name);
 }
 
 /* Notes a value of another type; the first fault is the one that is told. */
-static bool cdp__config_taken(cdp_config *config, const char *name, bool is_taken, cdp_text value, const char *expected) {
+static bool cdp__config_taken(cdp_config *config, const char *name, bool is_taken, cdp_text value,
+                              const char *expected) {
     if (is_taken || !value.size || config->fault.status) return is_taken;
     config->fault = cdp_invalid("", "`%s`: expected %s, got `%.*s`", name, expected, CDP_ARG(value));
     config->fault.hint = cdp_format("change `%s`", name);
@@ -2171,7 +2177,8 @@ cdp_result cdp_config_done(cdp_config *config) {
 /* ---- Logs ------------------------------------------------------------------------------ */
 
 #ifdef __wasm__
-__attribute__((import_module("cdp"), import_name("log"))) void cdp__host_log(int level, const char *data, size_t size);
+__attribute__((import_module("cdp"), import_name("log"))) void cdp__host_log(int level, const char *data,
+                                                                             size_t size);
 #else
 /* Where log lines go when a plugin is compiled for the machine at hand, in a test. */
 static void (*cdp_log_sink)(int level, cdp_text line) CDP__UNUSED;
@@ -2201,7 +2208,8 @@ typedef struct cdp__wire_field {
 
 enum { CDP__VARINT = 0, CDP__FIXED64 = 1, CDP__BYTES = 2, CDP__FIXED32 = 5 };
 
-static const char *cdp__long_varint(const char *at, const char *end, uint64_t *value) __attribute__((noinline));
+static const char *cdp__long_varint(const char *at, const char *end, uint64_t *value)
+    __attribute__((noinline));
 static const char *cdp__long_varint(const char *at, const char *end, uint64_t *value) {
     uint64_t sum = 0;
     for (int shift = 0; shift < 70 && at < end; shift += 7) {
@@ -2320,7 +2328,8 @@ static bool cdp__read_columns(cdp_batch *batch) {
         cdp__wire_field field;
         if (!(at = cdp__read_field(at, batch->end, &field))) return false;
         if (CDP__LIKELY(field.kind == CDP__BYTES && field.number >= CDP__IDS && field.number < CDP__COLUMNS))
-            cdp__column_take(&batch->columns[field.number], field.bytes, batch->rows, (size_t)(batch->end - at) / 2 + 2);
+            cdp__column_take(&batch->columns[field.number], field.bytes, batch->rows,
+                             (size_t)(batch->end - at) / 2 + 2);
         else if (field.number == 1 && field.kind == CDP__VARINT) batch->rows = (uint32_t)field.value;
         else if (field.number == CDP__ENCODING && field.kind == CDP__BYTES) batch->encoding = field.bytes;
         else if (field.number == CDP__ARROW && field.kind == CDP__BYTES) batch->arrow = field.bytes;
@@ -2348,21 +2357,25 @@ static cdp_result cdp__check_encoding(cdp_batch *batch) {
 
 /* Reads a MessageBatch; the batch points into it. */
 static cdp_result cdp__read_batch(cdp_batch *batch, const char *data, size_t size) {
-    static const char *const names[] = {"", "", "ids", "types", "payloads", "metadata", "sources", "trace_ids", "content_types"};
+    static const char *const names[] = {"",         "",        "ids",       "types",        "payloads",
+                                        "metadata", "sources", "trace_ids", "content_types"};
     cdp_batch read = CDP__ZERO;
     *batch = read;
     batch->begin = data;
     batch->end = data + size;
     if (!cdp__read_columns(batch))
-        return cdp__batch_fault("message.batch_invalid", CDP__BATCH_HINT, CDP_TEXT("expected a `MessageBatch`, got other bytes"));
+        return cdp__batch_fault("message.batch_invalid", CDP__BATCH_HINT,
+                                CDP_TEXT("expected a `MessageBatch`, got other bytes"));
     for (size_t column = CDP__IDS; column < CDP__COLUMNS; column++) {
         size_t count = batch->columns[column].count;
         if (count == 0 || count == batch->rows || (count == 1 && batch->rows)) continue;
         return cdp__batch_fault("message.batch_invalid", CDP__BATCH_HINT,
-                                cdp_format("expected %zu entries in column `%s`, one a row, got %zu", batch->rows, names[column], count));
+                                cdp_format("expected %zu entries in column `%s`, one a row, got %zu",
+                                           batch->rows, names[column], count));
     }
     if (!cdp__read_source(batch->columns[CDP__SOURCES].only, &batch->source))
-        return cdp__batch_fault("message.batch_invalid", CDP__BATCH_HINT, CDP_TEXT("expected a `SourceInfo`, got other bytes"));
+        return cdp__batch_fault("message.batch_invalid", CDP__BATCH_HINT,
+                                CDP_TEXT("expected a `SourceInfo`, got other bytes"));
     return cdp__check_encoding(batch);
 }
 
@@ -2388,7 +2401,8 @@ CDP__INLINE void cdp__message_at(const cdp_batch *batch, size_t row, cdp_message
         cdp__read_source(columns[CDP__SOURCES].entries[row], &message->source);
     }
     message->trace_id = cdp__column_at(&columns[CDP__TRACE_IDS], row);
-    message->content_type = cdp__or(cdp__column_at(&columns[CDP__CONTENT_TYPES], row), cdp__json_content, sizeof cdp__json_content - 1);
+    message->content_type = cdp__or(cdp__column_at(&columns[CDP__CONTENT_TYPES], row), cdp__json_content,
+                                    sizeof cdp__json_content - 1);
 }
 
 size_t cdp_batch_rows(const cdp_batch *batch) { return batch->rows; }
@@ -2430,8 +2444,8 @@ typedef struct cdp__progress {
 
 struct cdp_outputs {
     const cdp_batch *batch;
-    bool is_single; /* one message, answered in JSON */
-    size_t row;     /* the one in work */
+    bool is_single;    /* one message, answered in JSON */
+    size_t row;        /* the one in work */
     cdp_message given; /* as it came */
     size_t count, unchanged;
     bool is_passing;     /* every row so far has passed as it came: nothing is built yet */
@@ -2458,7 +2472,9 @@ static struct {
 /* Room before what is built, for the tag and length that are known only in the end. */
 #define CDP__HEADROOM 16
 
-CDP__INLINE size_t cdp__varint_size(uint64_t value) { return 1 + (63 - (size_t)__builtin_clzll(value | 1)) / 7; }
+CDP__INLINE size_t cdp__varint_size(uint64_t value) {
+    return 1 + (63 - (size_t)__builtin_clzll(value | 1)) / 7;
+}
 
 CDP__INLINE char *cdp__put_varint(char *at, uint64_t value) {
     for (; value >= 128; value >>= 7) *at++ = (char)(value | 128);
@@ -2502,9 +2518,11 @@ static void cdp__expand(cdp__built *built) {
     built->is_constant = false;
 }
 
-CDP__INLINE void cdp__add_entry(const cdp_outputs *outputs, cdp__built *built, uint32_t number, cdp_text entry) {
+CDP__INLINE void cdp__add_entry(const cdp_outputs *outputs, cdp__built *built, uint32_t number,
+                                cdp_text entry) {
     if (built->is_constant && built->count) {
-        bool is_last = entry.size == built->last.size && entry.data == built->last.data && cdp__is_input(outputs, entry.data);
+        bool is_last = entry.size == built->last.size && entry.data == built->last.data &&
+                       cdp__is_input(outputs, entry.data);
         if (is_last || cdp__is_first(built, entry)) {
             built->count++;
             return;
@@ -2525,7 +2543,8 @@ static void cdp__add_source(cdp_outputs *outputs, const cdp_source *source) {
     cdp__add_unless_empty(encoded, 1, source->name);
     cdp__add_unless_empty(encoded, 2, source->network);
     cdp__add_unless_empty(encoded, 3, source->uri);
-    cdp__add_entry(outputs, &outputs->built[CDP__SOURCES], CDP__SOURCES, cdp__text(encoded->data, encoded->size));
+    cdp__add_entry(outputs, &outputs->built[CDP__SOURCES], CDP__SOURCES,
+                   cdp__text(encoded->data, encoded->size));
 }
 
 CDP__INLINE bool cdp__is_same_text(cdp_text one, cdp_text other) {
@@ -2542,7 +2561,8 @@ CDP__INLINE bool cdp__is_constant_source(const cdp_outputs *outputs, const cdp_s
 /* Builds one output. */
 static void cdp__build(cdp_outputs *outputs, size_t row, const cdp_message *message, bool is_unchanged) {
     cdp__built *built = outputs->built;
-    bool is_standard = message->content_type.data == cdp__json_content || cdp_is(message->content_type, cdp__json_content);
+    bool is_standard =
+        message->content_type.data == cdp__json_content || cdp_is(message->content_type, cdp__json_content);
     bool has_metadata = !(message->metadata.size == 2 && cdp__same_bytes(message->metadata.data, "{}", 2));
     cdp_text nothing = {NULL, 0};
     cdp__add_entry(outputs, &built[CDP__IDS], CDP__IDS, message->id);
@@ -2560,7 +2580,8 @@ static void cdp__build(cdp_outputs *outputs, size_t row, const cdp_message *mess
         if (is_first) sources->last = cdp__text(NULL, is_constant);
     }
     cdp__add_entry(outputs, &built[CDP__TRACE_IDS], CDP__TRACE_IDS, message->trace_id);
-    cdp__add_entry(outputs, &built[CDP__CONTENT_TYPES], CDP__CONTENT_TYPES, is_standard ? nothing : message->content_type);
+    cdp__add_entry(outputs, &built[CDP__CONTENT_TYPES], CDP__CONTENT_TYPES,
+                   is_standard ? nothing : message->content_type);
     char *room = cdp__buffer_room(&cdp__work.rows, 10);
     cdp__work.rows.size += (size_t)(cdp__put_varint(room, row) - room);
     outputs->is_row_for_row &= row == outputs->count;
@@ -2573,7 +2594,8 @@ static void cdp__build_passed(cdp_outputs *outputs) {
     size_t passed = outputs->count;
     outputs->is_passing = false;
     outputs->count = 0;
-    cdp__buffer_room(&cdp__work.answer, cdp__sum((size_t)(outputs->batch->end - outputs->batch->begin), 1024));
+    cdp__buffer_room(&cdp__work.answer,
+                     cdp__sum((size_t)(outputs->batch->end - outputs->batch->begin), 1024));
     for (size_t row = 0; row < passed; row++) {
         cdp_message message;
         cdp__message_at(outputs->batch, row, &message);
@@ -2674,7 +2696,8 @@ static void cdp__settle(cdp_outputs *outputs, cdp_result result) {
         return;
     }
     result = cdp__told(result);
-    if (result.status == CDP_DROPPED && outputs->reasons < CDP__MOST_REASONS) cdp__count_reason(outputs, result.message);
+    if (result.status == CDP_DROPPED && outputs->reasons < CDP__MOST_REASONS)
+        cdp__count_reason(outputs, result.message);
     else cdp__add_error(outputs->row, result);
 }
 
@@ -2691,17 +2714,21 @@ CDP__INLINE bool cdp__is_sound(const cdp_outputs *outputs, cdp_text text) {
 
 /* Refuses an output that would spoil those of other rows. */
 static bool cdp__is_output(cdp_outputs *outputs, const cdp_message *message) {
-    bool is_text = cdp__is_sound(outputs, message->id) && cdp__is_sound(outputs, message->type) &&
-                   cdp__is_sound(outputs, message->trace_id) && cdp__is_sound(outputs, message->content_type) &&
-                   cdp__is_sound(outputs, message->source.name) && cdp__is_sound(outputs, message->source.network) &&
-                   cdp__is_sound(outputs, message->source.uri);
+    bool is_text =
+        cdp__is_sound(outputs, message->id) && cdp__is_sound(outputs, message->type) &&
+        cdp__is_sound(outputs, message->trace_id) && cdp__is_sound(outputs, message->content_type) &&
+        cdp__is_sound(outputs, message->source.name) && cdp__is_sound(outputs, message->source.network) &&
+        cdp__is_sound(outputs, message->source.uri);
     if (!is_text) {
-        cdp__refuse(outputs, "plugin.output_invalid", "expected texts in UTF-8 in an output, got other bytes");
+        cdp__refuse(outputs, "plugin.output_invalid",
+                    "expected texts in UTF-8 in an output, got other bytes");
         return false;
     }
     bool is_given = cdp__is_same_text(message->metadata, outputs->given.metadata) || !message->metadata.size;
-    if (is_given || (cdp_json_kind(message->metadata) == CDP_OBJECT && cdp_json_valid(message->metadata))) return true;
-    cdp__refuse(outputs, "message.metadata_invalid", "expected the metadata of an output to be a JSON object");
+    if (is_given || (cdp_json_kind(message->metadata) == CDP_OBJECT && cdp_json_valid(message->metadata)))
+        return true;
+    cdp__refuse(outputs, "message.metadata_invalid",
+                "expected the metadata of an output to be a JSON object");
     return false;
 }
 
@@ -2711,7 +2738,8 @@ static void cdp__emit(cdp_outputs *outputs, const cdp_message *message) {
     if (outputs->is_refused || outputs->is_all) return;
     if (!outputs->is_marked) cdp__mark_progress(outputs);
     if (outputs->is_passing) {
-        bool is_same = outputs->row == outputs->count && !__builtin_memcmp(message, &outputs->given, sizeof *message);
+        bool is_same =
+            outputs->row == outputs->count && !__builtin_memcmp(message, &outputs->given, sizeof *message);
         if (is_same) {
             outputs->count++;
             return;
@@ -2720,18 +2748,22 @@ static void cdp__emit(cdp_outputs *outputs, const cdp_message *message) {
     }
     if (!cdp__is_output(outputs, message)) return;
     if (outputs->is_single) cdp__emit_single(outputs, message);
-    else cdp__build(outputs, outputs->row, message, cdp__is_same_text(message->payload, outputs->given.payload));
+    else
+        cdp__build(outputs, outputs->row, message,
+                   cdp__is_same_text(message->payload, outputs->given.payload));
 }
 
 void cdp_emit(cdp_outputs *outputs, const cdp_message *message) { cdp__emit(outputs, message); }
 
 static void cdp__turn_to(cdp_outputs *outputs, size_t row) {
-    if (row >= outputs->batch->rows) cdp_panic("an output of row %zu of %zu rows was given", row, outputs->batch->rows);
+    if (row >= outputs->batch->rows)
+        cdp_panic("an output of row %zu of %zu rows was given", row, outputs->batch->rows);
     if (row != outputs->row) cdp__begin_row(outputs, row);
 }
 
 void cdp_emit_from(cdp_outputs *outputs, size_t row, const cdp_message *message) {
-    if (row < outputs->row) cdp_panic("outputs of row %zu were given after those of row %zu", row, outputs->row);
+    if (row < outputs->row)
+        cdp_panic("outputs of row %zu were given after those of row %zu", row, outputs->row);
     cdp__turn_to(outputs, row);
     cdp__emit(outputs, message);
 }
@@ -2769,11 +2801,13 @@ static void cdp__finish_columns(cdp_outputs *outputs) {
     for (uint32_t column = CDP__IDS; column < CDP__COLUMNS; column++) {
         const cdp__built *built = &outputs->built[column];
         bool is_default = built->is_constant && built->first_size == 2;
-        if (column != CDP__PAYLOADS && !is_default) cdp__buffer_add(answer, built->bytes->data, built->bytes->size);
+        if (column != CDP__PAYLOADS && !is_default)
+            cdp__buffer_add(answer, built->bytes->data, built->bytes->size);
     }
     cdp__add_varint(answer, 1, outputs->count);
     bool is_changed = outputs->unchanged != outputs->count;
-    if (!is_changed && !cdp_is(outputs->batch->encoding, "json")) cdp__add_bytes(answer, CDP__ENCODING, outputs->batch->encoding);
+    if (!is_changed && !cdp_is(outputs->batch->encoding, "json"))
+        cdp__add_bytes(answer, CDP__ENCODING, outputs->batch->encoding);
 }
 
 static void cdp__finish_dropped(const cdp_outputs *outputs) {
@@ -2788,9 +2822,12 @@ static void cdp__finish_dropped(const cdp_outputs *outputs) {
 }
 
 static cdp_result cdp__check_mixture(const cdp_outputs *outputs) {
-    if (outputs->batch->is_text || !outputs->unchanged || outputs->unchanged == outputs->count) return cdp_ok();
-    return cdp_error("plugin.encoding_unsupported", "give every output a JSON payload, or leave all payloads as they came",
-                     "unchanged %.*s payloads cannot stand beside JSON payloads in one answer", CDP_ARG(outputs->batch->encoding));
+    if (outputs->batch->is_text || !outputs->unchanged || outputs->unchanged == outputs->count)
+        return cdp_ok();
+    return cdp_error("plugin.encoding_unsupported",
+                     "give every output a JSON payload, or leave all payloads as they came",
+                     "unchanged %.*s payloads cannot stand beside JSON payloads in one answer",
+                     CDP_ARG(outputs->batch->encoding));
 }
 
 /* Everything that was given, as a ProcessBatchResponse. */
@@ -2821,7 +2858,8 @@ static cdp_text cdp__finish(cdp_outputs *outputs) {
 
 static cdp_outputs *cdp__begin_outputs(const cdp_batch *batch, bool is_single) {
     cdp_outputs *outputs = &cdp__work.outputs;
-    cdp__buffer *buffers[] = {&cdp__work.answer, &cdp__work.rows, &cdp__work.errors, &cdp__work.source, &cdp__work.reasons};
+    cdp__buffer *buffers[] = {&cdp__work.answer, &cdp__work.rows, &cdp__work.errors, &cdp__work.source,
+                              &cdp__work.reasons};
     for (size_t at = 0; at < sizeof buffers / sizeof buffers[0]; at++) cdp__buffer_empty(buffers[at]);
     cdp__buffer_room(&cdp__work.answer, CDP__HEADROOM);
     cdp__work.answer.size = CDP__HEADROOM;
@@ -2985,7 +3023,8 @@ static void cdp__write_names(cdp_writer *writer, const char *name, const char *c
     if (!types[0]) return;
     cdp_write_name(writer, name);
     cdp_write_begin_array(writer);
-    for (size_t at = 0; at < CDP_MOST_TYPES && types[at]; at++) cdp_write_text(writer, cdp_text_of(types[at]));
+    for (size_t at = 0; at < CDP_MOST_TYPES && types[at]; at++)
+        cdp_write_text(writer, cdp_text_of(types[at]));
     cdp_write_end_array(writer);
 }
 
@@ -3006,11 +3045,16 @@ static void cdp__write_resources(cdp_writer *writer, const cdp_plugin *plugin) {
 CDP_EXPORT("metadata") const cdp_answer *cdp_call_metadata(void) {
     const cdp_plugin *plugin = cdp_plugin_definition();
     cdp__begin_call();
-    const char *texts[][2] = {
-        {"name", plugin->name}, {"version", plugin->version}, {"type", plugin->consume ? "consumer" : "processor"},
-        {"description", plugin->description}, {"author", plugin->author}, {"license", plugin->license},
-        {"input_encoding", plugin->input_encoding}, {"sdk", CDP_SDK}};
-    const char *objects[][2] = {{"config_schema", plugin->config_schema}, {"output_schema", plugin->output_schema}};
+    const char *texts[][2] = {{"name", plugin->name},
+                              {"version", plugin->version},
+                              {"type", plugin->consume ? "consumer" : "processor"},
+                              {"description", plugin->description},
+                              {"author", plugin->author},
+                              {"license", plugin->license},
+                              {"input_encoding", plugin->input_encoding},
+                              {"sdk", CDP_SDK}};
+    const char *objects[][2] = {{"config_schema", plugin->config_schema},
+                                {"output_schema", plugin->output_schema}};
     cdp_writer writer = CDP__ZERO;
     cdp_write_begin_object(&writer);
     for (size_t at = 0; at < sizeof texts / sizeof texts[0]; at++) {
@@ -3043,7 +3087,8 @@ CDP_EXPORT("configure") const cdp_answer *cdp_call_configure(char *data, size_t 
     cdp__keep_input();
     config.text = size ? cdp__text(data, size) : CDP_TEXT("{}");
     if (!cdp_object_read(&config.object, config.text))
-        return cdp__answered_result(cdp_invalid("give an object", "expected the configuration to be a JSON object"));
+        return cdp__answered_result(
+            cdp_invalid("give an object", "expected the configuration to be a JSON object"));
     cdp_result result = plugin->configure ? plugin->configure(&config) : cdp_ok();
     return cdp__answered_result(config.fault.status ? config.fault : result);
 }
@@ -3058,7 +3103,8 @@ CDP_EXPORT("start") const cdp_answer *cdp_call_start(char *data, size_t size) {
     cdp__begin_call();
     cdp__keep_input();
     if (!cdp_object_read(&object, cdp__text(data, size)))
-        return cdp__answered_result(cdp_error("plugin.context_invalid", CDP__BATCH_HINT, "expected the context to be a JSON object"));
+        return cdp__answered_result(
+            cdp_error("plugin.context_invalid", CDP__BATCH_HINT, "expected the context to be a JSON object"));
     cdp_context *context = &cdp__calls.context;
     context->pipeline = cdp__kept_field(&object, "pipeline");
     context->stage = cdp__kept_field(&object, "stage");
@@ -3083,7 +3129,9 @@ CDP_EXPORT("health") const cdp_answer *cdp_call_health(void) {
     cdp_writer writer = CDP__ZERO;
     cdp_write_begin_object(&writer);
     cdp_write_name(&writer, "status");
-    cdp_write_text(&writer, cdp_text_of(conditions[(unsigned)health.status > CDP_UNHEALTHY ? CDP_UNHEALTHY : health.status]));
+    cdp_write_text(
+        &writer,
+        cdp_text_of(conditions[(unsigned)health.status > CDP_UNHEALTHY ? CDP_UNHEALTHY : health.status]));
     cdp_write_name(&writer, "message");
     cdp_write_text(&writer, health.message);
     if (cdp_json_valid(health.details)) {
@@ -3101,7 +3149,8 @@ const cdp_answer *cdp_export_state_by(cdp_result (*export_state)(cdp_writer *sta
     return result.status ? cdp__answered_result(result) : cdp__answered(CDP_OK, cdp_written(&writer));
 }
 
-const cdp_answer *cdp_import_state_by(cdp_result (*import_state)(cdp_text state), const char *data, size_t size) {
+const cdp_answer *cdp_import_state_by(cdp_result (*import_state)(cdp_text state), const char *data,
+                                      size_t size) {
     cdp__begin_call();
     return cdp__answered_result(import_state(cdp__text(data, size)));
 }
@@ -3124,7 +3173,8 @@ static cdp_result cdp__process_row(const cdp_plugin *plugin, cdp_outputs *output
 /* Asks the plugin for all rows. Memory that it takes for one is free again with the next. */
 static cdp_result cdp__process_rows(const cdp_plugin *plugin, cdp_outputs *outputs) {
     if (cdp_is(outputs->batch->encoding, "arrow") && outputs->batch->rows)
-        return cdp_error("plugin.encoding_unsupported", "take `process_batch` for Arrow", "expected payloads row by row, got an Arrow stream");
+        return cdp_error("plugin.encoding_unsupported", "take `process_batch` for Arrow",
+                         "expected payloads row by row, got an Arrow stream");
     cdp__mark mark = cdp__arena_mark();
     for (size_t row = 0; row < outputs->batch->rows; row++) {
         if (row) cdp__begin_row(outputs, row);
@@ -3158,7 +3208,8 @@ CDP_EXPORT("process") const cdp_answer *cdp_call_process(char *data, size_t size
     cdp_batch *batch = &cdp__work.batch;
     cdp__begin_call();
     if (!cdp__read_single(batch, cdp__text(data, size)))
-        return cdp__answered_result(cdp_error("message.invalid", CDP__BATCH_HINT, "expected a message, a JSON object"));
+        return cdp__answered_result(
+            cdp_error("message.invalid", CDP__BATCH_HINT, "expected a message, a JSON object"));
     cdp_outputs *outputs = cdp__begin_outputs(batch, true);
     cdp_result result = cdp__process(outputs);
     if (!result.status) result = outputs->result;

@@ -28,6 +28,8 @@ EXAMPLES = re.findall(r"```(c|cpp)\n(.*?)```", README, re.DOTALL)
 PLUGINS = [(language, code) for language, code in EXAMPLES if "int main" not in code]
 NATIVE_TESTS = [code for _, code in EXAMPLES if "int main" in code]
 TARGETS = ["freestanding", "wasi"]
+ZIG_CACHE = str(Path.home() / ".cache/zig")
+"""Where zig keeps the C libraries that it has built: each test has no other cache of its own."""
 
 
 def run(command: Sequence[str | Path], **variables: str) -> str:
@@ -38,7 +40,7 @@ def run(command: Sequence[str | Path], **variables: str) -> str:
         text=True,
         check=False,
         timeout=BOUND_S,
-        env=os.environ | variables,
+        env=os.environ | {"ZIG_GLOBAL_CACHE_DIR": ZIG_CACHE} | variables,
     )
     assert 0 == done.returncode, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout

@@ -32,7 +32,8 @@ static cdp_result instructed(cdp_text name, const cdp_object *wish) {
     cdp_result result = cdp_ok();
     bool is_retry = cdp_is(name, "retry");
     result.status = is_retry ? CDP_RETRY : cdp_is(name, "fatal") ? CDP_FATAL : CDP_ERROR;
-    result.message = text_or(cdp_object_get(wish, "message"), is_retry ? CDP_TEXT("busy") : CDP_TEXT("failed"));
+    result.message =
+        text_or(cdp_object_get(wish, "message"), is_retry ? CDP_TEXT("busy") : CDP_TEXT("failed"));
     result.code = TEXT_OF(wish, "code", "");
     result.hint = TEXT_OF(wish, "hint", "");
     cdp_json_double(cdp_object_get(wish, "after_s"), &result.retry_after_s);
@@ -59,7 +60,10 @@ static cdp_result start(const cdp_context *context) {
     if (!fails_to_start.size) return cdp_ok();
     if (cdp_is(fails_to_start, "panic")) cdp_panic("start panicked");
     cdp_object wish;
-    cdp_object_read(&wish, CDP_TEXT("{\"message\":\"cannot start\",\"code\":\"reference.start\",\"hint\":\"start it otherwise\"}"));
+    cdp_object_read(
+        &wish,
+        CDP_TEXT(
+            "{\"message\":\"cannot start\",\"code\":\"reference.start\",\"hint\":\"start it otherwise\"}"));
     return instructed(fails_to_start, &wish);
 }
 
@@ -193,25 +197,31 @@ static cdp_result give_parts(const cdp_message *message, const cdp_object *task,
 /* The details and the message are kept: they are told long after this message is gone. */
 static void change_health(const cdp_object *task) {
     cdp_text status = TEXT_OF(task, "status", "healthy");
-    condition.status = cdp_is(status, "degraded") ? CDP_DEGRADED : cdp_is(status, "unhealthy") ? CDP_UNHEALTHY : CDP_HEALTHY;
+    condition.status = cdp_is(status, "degraded")    ? CDP_DEGRADED
+                       : cdp_is(status, "unhealthy") ? CDP_UNHEALTHY
+                                                     : CDP_HEALTHY;
     if (changes++) {
         cdp_free((void *)condition.message.data);
         cdp_free((void *)condition.details.data);
     }
     condition.message = cdp_keep(TEXT_OF(task, "message", ""));
-    condition.details = cdp_keep(cdp_format("{\"changes\":%lld,\"\xC3\xA9\":[\"text\",null,true]}", (long long)changes));
+    condition.details =
+        cdp_keep(cdp_format("{\"changes\":%lld,\"\xC3\xA9\":[\"text\",null,true]}", (long long)changes));
 }
 
 static void write_lines(const cdp_object *task) {
     int64_t lines = 0;
     cdp_json_int(cdp_object_get(task, "lines"), &lines);
     for (int64_t line = 0; line < lines; line++)
-        cdp_log_json(CDP_LOG_DEBUG, cdp_format("{\"message\":\"a line of the reference processor\",\"line\":%lld}", (long long)line));
+        cdp_log_json(
+            CDP_LOG_DEBUG,
+            cdp_format("{\"message\":\"a line of the reference processor\",\"line\":%lld}", (long long)line));
 }
 
 static cdp_result dropped(const cdp_object *task) {
     cdp_text reason;
-    return cdp_json_text(cdp_object_get(task, "reason"), &reason) ? cdp_drop("%.*s", CDP_ARG(reason)) : cdp_ok();
+    return cdp_json_text(cdp_object_get(task, "reason"), &reason) ? cdp_drop("%.*s", CDP_ARG(reason))
+                                                                  : cdp_ok();
 }
 
 static cdp_result obey(cdp_text what, const cdp_object *task, cdp_message *message, cdp_outputs *outputs) {
@@ -238,7 +248,8 @@ static cdp_result process(cdp_message *message, cdp_outputs *outputs) {
     cdp_object task;
     cdp_text what;
     bool is_object = cdp_object_read(&task, message->payload);
-    if (is_object && cdp_json_text(cdp_object_get(&task, "do"), &what)) return obey(what, &task, message, outputs);
+    if (is_object && cdp_json_text(cdp_object_get(&task, "do"), &what))
+        return obey(what, &task, message, outputs);
     if (!is_object && !cdp_json_valid(message->payload))
         return cdp_error(CDP_PAYLOAD_INVALID, "", "expected JSON, got something else");
     cdp_emit(outputs, message);

@@ -5,8 +5,8 @@
 #include "check.h"
 
 /* The plugin under test: each test puts its own functions in. */
-static cdp_plugin plugin = {"under-test", "1.2.3", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, {NULL},
-                            NULL, NULL, NULL, false, 0, 0, 0, false};
+static cdp_plugin plugin = {"under-test", "1.2.3", NULL,   NULL, NULL, NULL, NULL,  NULL, NULL, NULL, NULL,
+                            NULL,         {NULL},  {NULL}, NULL, NULL, NULL, false, 0,    0,    0,    false};
 CDP_PLUGIN(plugin)
 
 static void use(cdp_result (*process)(cdp_message *, cdp_outputs *)) {
@@ -24,7 +24,9 @@ static cdp_answer call(call_with_input function, cdp_text input) {
     return *function(room, input.size);
 }
 
-__attribute__((unused)) static cdp_text answer_text(cdp_answer answer) { return cdp__text(answer.data, answer.size); }
+__attribute__((unused)) static cdp_text answer_text(cdp_answer answer) {
+    return cdp__text(answer.data, answer.size);
+}
 
 /* A copy of an answer that lives as long as the test. */
 __attribute__((unused)) static cdp_text kept(cdp_answer answer) { return cdp_keep(answer_text(answer)); }
@@ -34,9 +36,15 @@ typedef struct response {
     cdp_batch outputs;
     uint32_t output_rows[32768];
     size_t output_rows_count;
-    struct { uint32_t row; cdp_result result; } errors[16384];
+    struct {
+        uint32_t row;
+        cdp_result result;
+    } errors[16384];
     size_t errors_count;
-    struct { cdp_text reason; uint64_t count; } dropped[128];
+    struct {
+        cdp_text reason;
+        uint64_t count;
+    } dropped[128];
     size_t dropped_count;
 } response;
 
@@ -94,7 +102,8 @@ static bool read_response(response *into, cdp_text bytes, size_t rows) {
         if (field.number == 1) outputs = field.bytes;
         if (field.number == 3) read_row_error(into, field.bytes);
         if (field.number == 4) read_dropped(into, field.bytes);
-        for (const char *row = field.bytes.data; field.number == 2 && row < field.bytes.data + field.bytes.size;) {
+        for (const char *row = field.bytes.data;
+             field.number == 2 && row < field.bytes.data + field.bytes.size;) {
             uint64_t value;
             if (!(row = cdp__read_varint(row, field.bytes.data + field.bytes.size, &value))) return false;
             into->output_rows[into->output_rows_count++] = (uint32_t)value;
@@ -102,7 +111,8 @@ static bool read_response(response *into, cdp_text bytes, size_t rows) {
     }
     if (cdp__read_batch(&into->outputs, outputs.size ? outputs.data : "", outputs.size).status) return false;
     if (!into->output_rows_count && into->outputs.rows && into->outputs.rows != rows) return false;
-    for (size_t row = 0; !into->output_rows_count && row < into->outputs.rows; row++) into->output_rows[row] = (uint32_t)row;
+    for (size_t row = 0; !into->output_rows_count && row < into->outputs.rows; row++)
+        into->output_rows[row] = (uint32_t)row;
     return !into->output_rows_count || into->output_rows_count == into->outputs.rows;
 }
 
@@ -112,7 +122,8 @@ __attribute__((unused)) static cdp_text batch_of(size_t rows) {
     cdp__add_varint(&buffer, 1, rows);
     for (size_t row = 0; row < rows; row++) cdp__add_bytes(&buffer, CDP__IDS, cdp_format("row %zu", row));
     cdp__add_bytes(&buffer, CDP__TYPES, CDP_TEXT("Payment"));
-    for (size_t row = 0; row < rows; row++) cdp__add_bytes(&buffer, CDP__PAYLOADS, cdp_format("{\"n\":%zu}", row));
+    for (size_t row = 0; row < rows; row++)
+        cdp__add_bytes(&buffer, CDP__PAYLOADS, cdp_format("{\"n\":%zu}", row));
     cdp__add_bytes(&buffer, CDP__METADATA, CDP_TEXT("{\"k\":1}"));
     cdp__add_bytes(&source, 1, CDP_TEXT("galexie"));
     cdp__add_bytes(&source, 3, CDP_TEXT("file:///lake"));
@@ -126,7 +137,8 @@ __attribute__((unused)) static response *respond(cdp_text batch, size_t rows) {
     static response answered;
     cdp_answer answer = call(cdp_call_process_batch, batch);
     CHECK_INT(CDP_OK, answer.status);
-    if (!read_response(&answered, kept(answer), rows)) check_failed(__FILE__, __LINE__, "the answer is no response");
+    if (!read_response(&answered, kept(answer), rows))
+        check_failed(__FILE__, __LINE__, "the answer is no response");
     return &answered;
 }
 

@@ -9,7 +9,7 @@
 #ifndef CDP_CHECK_H
 #define CDP_CHECK_H
 
-#define _DEFAULT_SOURCE 1  /* MAP_ANONYMOUS */
+#define _DEFAULT_SOURCE 1 /* MAP_ANONYMOUS */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,24 +29,25 @@ static size_t check_count;
 static int check_failures;
 static const char *check_argument;
 
-#define TEST(name, rule)                                               \
-    static void name(void);                                            \
-    __attribute__((constructor)) static void register_##name(void) {   \
-        check_case added = {#name, rule, name};                         \
-        check_cases[check_count++] = added;                            \
-    }                                                                  \
+#define TEST(name, rule)                                             \
+    static void name(void);                                          \
+    __attribute__((constructor)) static void register_##name(void) { \
+        check_case added = {#name, rule, name};                      \
+        check_cases[check_count++] = added;                          \
+    }                                                                \
     static void name(void)
 
-#define CHECK(condition)                                                         \
-    do {                                                                         \
-        if (!(condition)) check_failed(__FILE__, __LINE__, "%s", #condition);    \
+#define CHECK(condition)                                                      \
+    do {                                                                      \
+        if (!(condition)) check_failed(__FILE__, __LINE__, "%s", #condition); \
     } while (0)
 
 #define CHECK_TEXT(expected, got) check_text(__FILE__, __LINE__, cdp_text_of(expected), got)
 #define CHECK_SAME(expected, got) check_text(__FILE__, __LINE__, expected, got)
 #define CHECK_INT(expected, got) check_int(__FILE__, __LINE__, (long long)(expected), (long long)(got))
 
-__attribute__((format(printf, 3, 4))) static void check_failed(const char *file, int line, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static void check_failed(const char *file, int line, const char *format,
+                                                               ...) {
     va_list arguments;
     va_start(arguments, format);
     fprintf(stderr, "%s:%d: ", file, line);
@@ -68,15 +69,20 @@ __attribute__((unused)) static void check_int(const char *file, int line, long l
 /* A copy that ends where memory ends: who reads beyond it dies. It lives until the next but 7. */
 __attribute__((unused)) static cdp_text guarded(cdp_text text) {
     enum { PLACES = 8 };
-    static struct { char *begin; size_t size; } places[PLACES];
+    static struct {
+        char *begin;
+        size_t size;
+    } places[PLACES];
     static size_t next;
     size_t page = (size_t)sysconf(_SC_PAGESIZE), room = (text.size / page + 1) * page;
     size_t place = next++ % PLACES;
     if (places[place].size < room + page) {
         if (places[place].begin) munmap(places[place].begin, places[place].size);
         places[place].size = room + page;
-        places[place].begin = (char *)mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (places[place].begin == MAP_FAILED || mprotect(places[place].begin + room, page, PROT_NONE)) abort();
+        places[place].begin =
+            (char *)mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (places[place].begin == MAP_FAILED || mprotect(places[place].begin + room, page, PROT_NONE))
+            abort();
     }
     char *copy = places[place].begin + places[place].size - page - text.size;
     if (text.size) memcpy(copy, text.data, text.size);
@@ -115,7 +121,8 @@ int main(int count, char **arguments) {
     for (size_t at = 0; at < check_count; at++) {
         int before = check_failures;
         check_cases[at].run();
-        if (check_failures > before) fprintf(stderr, "FAILED %s: %s\n", check_cases[at].name, check_cases[at].rule);
+        if (check_failures > before)
+            fprintf(stderr, "FAILED %s: %s\n", check_cases[at].name, check_cases[at].rule);
     }
     printf("%s: %zu tests, %d failures\n", arguments[0], check_count, check_failures);
     return check_failures != 0;

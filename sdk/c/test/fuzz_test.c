@@ -89,7 +89,8 @@ static const char *plain_string(const char *at, const char *end) {
                 code = code << 6 | ((unsigned char)*at & 63);
             }
             static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-            if (byte > 0xF7 || code < least[more] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return NULL;
+            if (byte > 0xF7 || code < least[more] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
+                return NULL;
         }
     }
     return at < end ? at + 1 : NULL;
@@ -98,7 +99,8 @@ static const char *plain_string(const char *at, const char *end) {
 static const char *plain_number(const char *at, const char *end) {
     char text[512];
     size_t size = 0;
-    while (at + size < end && size < sizeof text - 1 && at[size] && strchr("+-.eE0123456789", at[size])) size++;
+    while (at + size < end && size < sizeof text - 1 && at[size] && strchr("+-.eE0123456789", at[size]))
+        size++;
     memcpy(text, at, size);
     text[size] = 0;
     int taken = 0;
@@ -163,14 +165,17 @@ static bool is_within(cdp_text part, cdp_text whole) {
 }
 
 static void check_text_functions(cdp_text text) {
-    static const char *const paths[] = {"", "a", "a.b.0", "0", "3.x", "cases.0.messages.1.payload", "payload.n", "metadata", ".", ".."};
+    static const char *const paths[] = {
+        "", "a", "a.b.0", "0", "3.x", "cases.0.messages.1.payload", "payload.n", "metadata", ".", ".."};
     int64_t number;
     uint64_t large;
     double value, again;
     cdp_text inner, name, item;
-    for (size_t at = 0; at < sizeof paths / sizeof paths[0]; at++) CHECK(is_within(cdp_json_find(text, paths[at]), text));
+    for (size_t at = 0; at < sizeof paths / sizeof paths[0]; at++)
+        CHECK(is_within(cdp_json_find(text, paths[at]), text));
     if (cdp_json_text(text, &inner)) CHECK(cdp__is_utf8(inner));
-    if (cdp_json_int(text, &number)) CHECK_SAME(cdp_is(text, "-0") ? CDP_TEXT("0") : text, cdp_format("%lld", (long long)number));
+    if (cdp_json_int(text, &number))
+        CHECK_SAME(cdp_is(text, "-0") ? CDP_TEXT("0") : text, cdp_format("%lld", (long long)number));
     if (cdp_json_uint(text, &large)) CHECK_SAME(text, cdp_format("%llu", (unsigned long long)large));
     if (cdp_json_double(text, &value)) {
         CHECK(cdp_json_double(cdp_format("%g", value), &again) && !memcmp(&value, &again, 8));
@@ -195,7 +200,8 @@ static void check_object(cdp_text text) {
     CHECK(cdp_object_read(&again, written));
     CHECK_INT(object.count, again.count);
     CHECK_TEXT("5", cdp_object_get(&again, "new"));
-    for (size_t at = 0; at < again.count && at < object.count; at++) CHECK_SAME(object.fields[at].name, again.fields[at].name);
+    for (size_t at = 0; at < again.count && at < object.count; at++)
+        CHECK_SAME(object.fields[at].name, again.fields[at].name);
 }
 
 /* ---- What holds for any call ------------------------------------------------------------- */
@@ -241,7 +247,8 @@ static void check_calls(cdp_text input) {
     cdp_answer answer = call_guarded(cdp_call_process_batch, input);
     if (answer.status == CDP_OK) CHECK(read_response(&read, answer_text(answer), cdp__work.batch.rows));
     else CHECK(is_json(answer_text(answer)));
-    for (size_t row = 0; answer.status == CDP_OK && row < read.outputs.rows && row < 1000; row++) cdp_batch_message(&read.outputs, row);
+    for (size_t row = 0; answer.status == CDP_OK && row < read.outputs.rows && row < 1000; row++)
+        cdp_batch_message(&read.outputs, row);
     answer = call_guarded(cdp_call_process, input);
     CHECK(answer.status == CDP_DROPPED || !answer.size || is_json(answer_text(answer)));
     call_guarded(cdp_call_configure, input);
@@ -261,10 +268,13 @@ static cdp_result configure(cdp_config *config) {
 TEST(anything_goes, "Whatever the input, nothing is read beyond it, and answers are sound.") {
     static const char *const texts[] = {
         ("{\"id\":\"a\",\"type\":\"Payment\",\"payload\":{\"n\":1,\"amount\":\"12.5\",\"deep\":[[{}],{\"x\":null}]},\"metadata\":{\"k\":[1.5e-7]},"
-        "\"source\":{\"name\":\"s\",\"network\":\"n\",\"uri\":\"u\"},\"trace_id\":\"t\",\"content_type\":\"application/json\"}"),
+         "\"source\":{\"name\":\"s\",\"network\":\"n\",\"uri\":\"u\"},\"trace_id\":\"t\",\"content_type\":\"application/json\"}"),
         "{\"a\":{\"b\":[1.50,{\"c\\u0064\":\"x\"}]},\"n\":9007199254740993,\"\":4}",
         "[1, 2.5, -3e10, \"\\ud83d\\ude80 \xF0\x9F\x9A\x80 z\xC3\xA9\", true, false, null, {}, []]",
-        "123456789012345678901234567890.123456789e-20", "-9223372036854775808", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"", "[[[[[[[[[[[[]]]]]]]]]]]]",
+        "123456789012345678901234567890.123456789e-20",
+        "-9223372036854775808",
+        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"",
+        "[[[[[[[[[[[[]]]]]]]]]]]]",
         "{\"long text with no escape at all, so that whole words are read\": \"0123456789abcdef0123456789abcdef0123456789abcdef\"}"};
     const char *rounds = getenv("FUZZ_ROUNDS"), *seed = getenv("FUZZ_SEED");
     plugin.configure = configure;
@@ -275,7 +285,8 @@ TEST(anything_goes, "Whatever the input, nothing is read beyond it, and answers 
     for (long left = rounds ? atol(rounds) : 20000; left > 0 && !check_failures; left--) {
         cdp_text input = guarded(mutated());
         bool is_valid = cdp_json_valid(input);
-        if (is_valid != is_json(input)) check_failed(__FILE__, __LINE__, "`%.*s`: JSON %d", CDP_ARG(input), is_valid);
+        if (is_valid != is_json(input))
+            check_failed(__FILE__, __LINE__, "`%.*s`: JSON %d", CDP_ARG(input), is_valid);
         check_text_functions(input);
         check_object(input);
         check_calls(input);

@@ -28,24 +28,56 @@ TEST(whole_numbers, "Whole numbers are exact to the last one of 64 bits, and not
     CHECK(cdp_json_int(CDP_TEXT("9007199254740993"), &number) && number == 9007199254740993);
     CHECK(cdp_json_uint(CDP_TEXT("18446744073709551615"), &large) && large == UINT64_MAX);
     CHECK(cdp_json_int(CDP_TEXT("-0"), &number) && number == 0);
-    const char *none[] = {"", "-", "9223372036854775808", "-9223372036854775809", "1.0", "1e3", "01", "+1", " 1", "1 ", "\"1\"",
+    const char *none[] = {"",
+                          "-",
+                          "9223372036854775808",
+                          "-9223372036854775809",
+                          "1.0",
+                          "1e3",
+                          "01",
+                          "+1",
+                          " 1",
+                          "1 ",
+                          "\"1\"",
                           "99999999999999999999999999999999"};
-    for (size_t at = 0; at < sizeof none / sizeof none[0]; at++) CHECK(!cdp_json_int(cdp_text_of(none[at]), &number));
+    for (size_t at = 0; at < sizeof none / sizeof none[0]; at++)
+        CHECK(!cdp_json_int(cdp_text_of(none[at]), &number));
     CHECK(!cdp_json_uint(CDP_TEXT("18446744073709551616"), &large) && !cdp_json_uint(CDP_TEXT("-1"), &large));
     CHECK(number == 0 && large == UINT64_MAX);
 }
 
 TEST(doubles_are_read, "A decimal becomes the nearest double, an even one from the middle.") {
-    const char *texts[] = {"0", "-0", "0.1", "0.3", "1e23", "8.5e22", "5e-324", "2.4703282292062327e-324", "2.4703282292062328e-324",
-                           "2.2250738585072011e-308", "2.2250738585072014e-308", "1.7976931348623157e308", "1.7976931348623159e308",
-                           "1e309", "123456789.125", "9007199254740993", "9007199254740992.5", "9007199254740993.0000000000000001",
-                           "0.000000000000000000000000000000000001", "1e-400", "1e400", "100000000000000000000000000000000000000000",
+    const char *texts[] = {"0",
+                           "-0",
+                           "0.1",
+                           "0.3",
+                           "1e23",
+                           "8.5e22",
+                           "5e-324",
+                           "2.4703282292062327e-324",
+                           "2.4703282292062328e-324",
+                           "2.2250738585072011e-308",
+                           "2.2250738585072014e-308",
+                           "1.7976931348623157e308",
+                           "1.7976931348623159e308",
+                           "1e309",
+                           "123456789.125",
+                           "9007199254740993",
+                           "9007199254740992.5",
+                           "9007199254740993.0000000000000001",
+                           "0.000000000000000000000000000000000001",
+                           "1e-400",
+                           "1e400",
+                           "100000000000000000000000000000000000000000",
                            "1.00000000000000011102230246251565404236316680908203125",
                            "1.00000000000000011102230246251565404236316680908203124",
-                           "1.00000000000000011102230246251565404236316680908203126", "0e999999999999999999", "1e-999999999999999999"};
+                           "1.00000000000000011102230246251565404236316680908203126",
+                           "0e999999999999999999",
+                           "1e-999999999999999999"};
     for (size_t at = 0; at < sizeof texts / sizeof texts[0]; at++) check_reading(texts[at]);
     double value;
-    CHECK(!cdp_json_double(CDP_TEXT("1e999999999999999999"), &value) && !cdp_json_double(CDP_TEXT("inf"), &value));
+    CHECK(!cdp_json_double(CDP_TEXT("1e999999999999999999"), &value) &&
+          !cdp_json_double(CDP_TEXT("inf"), &value));
     CHECK(!cdp_json_double(CDP_TEXT("\"1\""), &value) && !cdp_json_double(CDP_TEXT(""), &value));
 }
 
@@ -71,7 +103,8 @@ static void check_middle(double value, const char *behind) {
     check_reading(text);
 }
 
-TEST(middles_are_read, "The middle between two doubles goes to the even one, and just beside it to the nearer.") {
+TEST(middles_are_read,
+     "The middle between two doubles goes to the even one, and just beside it to the nearer.") {
     for (int round = 0; round < 2000; round++) {
         double value = (double)((1ull << 53) + random_below(1ull << 52) * 2);
         check_middle(value, "");
@@ -92,15 +125,32 @@ static void check_writing(double value) {
     char string[64] = {0};
     memcpy(string, text.data, text.size < 63 ? text.size : 63);
     here = strtod(string, NULL);
-    if (!cdp_json_valid(text) || !cdp_json_double(text, &again) || bits_of(again) != bits_of(value) || bits_of(here) != bits_of(value))
+    if (!cdp_json_valid(text) || !cdp_json_double(text, &again) || bits_of(again) != bits_of(value) ||
+        bits_of(here) != bits_of(value))
         check_failed(__FILE__, __LINE__, "%a became %s", value, string);
 }
 
-TEST(doubles_are_written, "A double is written so that it reads back as the same one, and no longer than needed.") {
-    const struct { double value; const char *text; } cases[] = {
-        {0.1, "0.1"}, {1.0, "1.0"}, {-2.5, "-2.5"}, {1e21, "1e21"}, {1e20, "100000000000000000000.0"}, {1e-7, "1e-7"}, {0.000001, "0.000001"},
-        {123456789.125, "123456789.125"}, {1.5e300, "1.5e300"}, {0.1 + 0.2, "0.30000000000000004"}, {-0.0, "-0.0"}, {5e-324, "4.94065645841247e-324"},
-        {1.7976931348623157e308, "1.7976931348623157e308"}, {9007199254740993.0, "9007199254740992.0"}, {0.5, "0.5"}, {100.0, "100.0"}};
+TEST(doubles_are_written,
+     "A double is written so that it reads back as the same one, and no longer than needed.") {
+    const struct {
+        double value;
+        const char *text;
+    } cases[] = {{0.1, "0.1"},
+                 {1.0, "1.0"},
+                 {-2.5, "-2.5"},
+                 {1e21, "1e21"},
+                 {1e20, "100000000000000000000.0"},
+                 {1e-7, "1e-7"},
+                 {0.000001, "0.000001"},
+                 {123456789.125, "123456789.125"},
+                 {1.5e300, "1.5e300"},
+                 {0.1 + 0.2, "0.30000000000000004"},
+                 {-0.0, "-0.0"},
+                 {5e-324, "4.94065645841247e-324"},
+                 {1.7976931348623157e308, "1.7976931348623157e308"},
+                 {9007199254740993.0, "9007199254740992.0"},
+                 {0.5, "0.5"},
+                 {100.0, "100.0"}};
     for (size_t at = 0; at < sizeof cases / sizeof cases[0]; at++) {
         cdp_writer writer = cdp_new_writer();
         cdp_write_double(&writer, cases[at].value);
@@ -149,6 +199,7 @@ TEST(numbers_are_ordered, "Numbers of any length are compared exactly, however t
     CHECK_INT(1, order("0", "-1e-999"));
     CHECK_INT(1, order("1e999999999999999999", "1e999999999"));
     int result = 99;
-    CHECK(!cdp_number_order(CDP_TEXT("x"), CDP_TEXT("1"), &result) && !cdp_number_order(CDP_TEXT("1"), CDP_TEXT(""), &result));
+    CHECK(!cdp_number_order(CDP_TEXT("x"), CDP_TEXT("1"), &result) &&
+          !cdp_number_order(CDP_TEXT("1"), CDP_TEXT(""), &result));
     CHECK_INT(99, result);
 }

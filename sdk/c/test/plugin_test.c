@@ -69,11 +69,8 @@ static cdp_result all_kinds(cdp_message *message, cdp_outputs *outputs) {
     char payload[32];
     cdp_message part = cdp_new_message();
     switch (number_of(message) % 6) {
-        case 0:
-            cdp_emit(outputs, message);
-            return cdp_ok();
-        case 1:
-            return cdp_drop("small");
+        case 0: cdp_emit(outputs, message); return cdp_ok();
+        case 1: return cdp_drop("small");
         case 2:
             cdp_emit(outputs, message);
             return cdp_error("x.bad", "give one", "no amount in `%.*s`", CDP_ARG(message->payload));
@@ -89,8 +86,7 @@ static cdp_result all_kinds(cdp_message *message, cdp_outputs *outputs) {
             message->trace_id = cdp_format("trace %d", 4);
             cdp_emit(outputs, message);
             return cdp_retry(1.25, "busy");
-        default:
-            return cdp_fatal("the ledger is gone");
+        default: return cdp_fatal("the ledger is gone");
     }
 }
 
@@ -128,7 +124,8 @@ static cdp_result fail_after_output(cdp_message *message, cdp_outputs *outputs) 
     return number < 3 || number == 5 ? cdp_fail("late") : cdp_ok();
 }
 
-TEST(late_failures, "A row that fails after it has given something has no outputs, and leaves the others' as they are.") {
+TEST(late_failures,
+     "A row that fails after it has given something has no outputs, and leaves the others' as they are.") {
     use(fail_after_output);
     response *read = respond(batch_of(7), 7);
     const uint32_t rows[] = {3, 3, 4, 4, 6, 6};
@@ -147,7 +144,8 @@ static cdp_result emit_many(cdp_message *message, cdp_outputs *outputs) {
     return cdp_ok();
 }
 
-TEST(many, "A message may have any number of outputs; where they are all the same they take the room of one.") {
+TEST(many,
+     "A message may have any number of outputs; where they are all the same they take the room of one.") {
     use(emit_many);
     response *read = respond(batch_of(1), 1);
     CHECK_INT(20000, read->outputs.rows);
@@ -157,7 +155,8 @@ TEST(many, "A message may have any number of outputs; where they are all the sam
 
 static cdp_result change(cdp_message *message, cdp_outputs *outputs) {
     cdp_object object;
-    if (!cdp_object_read(&object, message->payload)) return cdp_error(CDP_PAYLOAD_INVALID, "", "expected an object");
+    if (!cdp_object_read(&object, message->payload))
+        return cdp_error(CDP_PAYLOAD_INVALID, "", "expected an object");
     cdp_object_set_bool(&object, "seen", true);
     message->payload = cdp_object_text(&object);
     cdp_emit(outputs, message);
@@ -170,7 +169,8 @@ TEST(changing, "A payload that was changed stands in the row of the one it was m
     CHECK_INT(500, read->outputs.rows);
     CHECK_INT(0, read->output_rows_count);
     for (size_t row = 0; row < 500; row++)
-        CHECK_SAME(cdp_format("{\"n\":%zu,\"seen\":true}", row), cdp_batch_message(&read->outputs, row).payload);
+        CHECK_SAME(cdp_format("{\"n\":%zu,\"seen\":true}", row),
+                   cdp_batch_message(&read->outputs, row).payload);
 }
 
 static cdp_result give_big(cdp_message *message, cdp_outputs *outputs) {
@@ -185,7 +185,8 @@ static cdp_result give_big(cdp_message *message, cdp_outputs *outputs) {
 TEST(large, "Outputs far larger than their input arrive whole.") {
     use(give_big);
     response *read = respond(batch_of(7), 7);
-    for (size_t row = 0; row < 7; row++) CHECK_INT(1 << (row * 4), cdp_batch_message(&read->outputs, row).payload.size);
+    for (size_t row = 0; row < 7; row++)
+        CHECK_INT(1 << (row * 4), cdp_batch_message(&read->outputs, row).payload.size);
 }
 
 static cdp_result drop_each(cdp_message *message, cdp_outputs *outputs) {
@@ -308,8 +309,10 @@ static const char one_message[] =
 TEST(single, "One message in JSON comes out with everything it had, the payload's text as it came.") {
     use(pass);
     cdp_answer answer = call(cdp_call_process, CDP_TEXT("{\"payload\": 1}"));
-    CHECK_TEXT("[{\"id\":\"\",\"type\":\"\",\"trace_id\":\"\",\"content_type\":\"application/json\",\"metadata\":{},"
-               "\"source\":{\"name\":\"\",\"network\":\"\",\"uri\":\"\"},\"payload\":1}]", answer_text(answer));
+    CHECK_TEXT(
+        "[{\"id\":\"\",\"type\":\"\",\"trace_id\":\"\",\"content_type\":\"application/json\",\"metadata\":{},"
+        "\"source\":{\"name\":\"\",\"network\":\"\",\"uri\":\"\"},\"payload\":1}]",
+        answer_text(answer));
     answer = call(cdp_call_process, cdp_text_of(one_message));
     cdp_text text = answer_text(answer), id;
     CHECK(cdp_json_valid(text));
@@ -333,10 +336,15 @@ static cdp_result answer_single(cdp_message *message, cdp_outputs *outputs) {
 }
 
 TEST(single_statuses, "What becomes of one message is told by the status, its text or its error.") {
-    const struct { const char *payload; int status; const char *text; } cases[] = {
+    const struct {
+        const char *payload;
+        int status;
+        const char *text;
+    } cases[] = {
         {"0", 0, ""},
         {"1", 1, "small"},
-        {"2", 2, "{\"code\":\"plugin.retry\",\"message\":\"busy \\\"now\\\"\",\"hint\":\"\",\"retry_after_s\":0.5}"},
+        {"2", 2,
+         "{\"code\":\"plugin.retry\",\"message\":\"busy \\\"now\\\"\",\"hint\":\"\",\"retry_after_s\":0.5}"},
         {"3", 3, "{\"code\":\"x.bad\",\"message\":\"bad\",\"hint\":\"hint\"}"},
         {"4", 4, "{\"code\":\"plugin.fatal\",\"message\":\"gone\",\"hint\":\"\"}"}};
     use(answer_single);
@@ -389,13 +397,19 @@ TEST(metadata, "The metadata say what the plugin is.") {
     plugin.input_types[0] = "Payment";
     plugin.input_types[1] = "Trade";
     plugin.min_memory_mb = 5;
-    CHECK_TEXT("{\"name\":\"under-test\",\"version\":\"1.2.3\",\"type\":\"processor\",\"description\":\"Says \\\"it\\\"\",\"sdk\":\"" CDP_SDK
-               "\",\"config_schema\":{\"type\": \"object\"},\"input_types\":[\"Payment\",\"Trade\"],\"stateful\":false,"
-               "\"resources\":{\"min_memory_mb\":5,\"max_memory_mb\":0,\"cpu_shares\":0,\"gpu_required\":false},\"abi\":1}",
-               answer_text(*cdp_call_metadata()));
+    CHECK_TEXT(
+        "{\"name\":\"under-test\",\"version\":\"1.2.3\",\"type\":\"processor\",\"description\":\"Says \\\"it\\\"\",\"sdk\":\"" CDP_SDK
+        "\",\"config_schema\":{\"type\": \"object\"},\"input_types\":[\"Payment\",\"Trade\"],\"stateful\":false,"
+        "\"resources\":{\"min_memory_mb\":5,\"max_memory_mb\":0,\"cpu_shares\":0,\"gpu_required\":false},\"abi\":1}",
+        answer_text(*cdp_call_metadata()));
 }
 
-static struct { cdp_text currency, filter; int64_t least; double share; bool strict; } settings;
+static struct {
+    cdp_text currency, filter;
+    int64_t least;
+    double share;
+    bool strict;
+} settings;
 
 static cdp_result configure(cdp_config *config) {
     settings.currency = CDP_TEXT("XLM");
@@ -411,7 +425,9 @@ static cdp_result configure(cdp_config *config) {
 
 TEST(configurations, "A configuration fills what was asked for, and lives as long as the plugin.") {
     plugin.configure = configure;
-    cdp_answer answer = call(cdp_call_configure, CDP_TEXT("{\"currency\":\"\\u20ac\",\"share\":0.1,\"strict\":true,\"filter\":{\"a\":[1]}}"));
+    cdp_answer answer =
+        call(cdp_call_configure,
+             CDP_TEXT("{\"currency\":\"\\u20ac\",\"share\":0.1,\"strict\":true,\"filter\":{\"a\":[1]}}"));
     CHECK_INT(CDP_OK, answer.status);
     use(pass);
     respond(batch_of(50), 50);
@@ -431,14 +447,19 @@ static void check_refused(const char *config, const char *message, const char *h
     CHECK_TEXT("\"plugin.config_invalid\"", cdp_json_find(text, "code"));
 }
 
-TEST(refused_configurations, "A configuration that does not fit is refused; the message names the key, the hint helps.") {
+TEST(refused_configurations,
+     "A configuration that does not fit is refused; the message names the key, the hint helps.") {
     plugin.configure = configure;
-    check_refused("{\"share\":1,\"currency\":5}", "`currency`: expected a text, got `5`", "change `currency`");
-    check_refused("{\"share\":1,\"least\":1.5}", "`least`: expected a whole number, got `1.5`", "change `least`");
+    check_refused("{\"share\":1,\"currency\":5}", "`currency`: expected a text, got `5`",
+                  "change `currency`");
+    check_refused("{\"share\":1,\"least\":1.5}", "`least`: expected a whole number, got `1.5`",
+                  "change `least`");
     check_refused("{\"share\":\"x\"}", "`share`: expected a number, got `\"x\"`", "change `share`");
-    check_refused("{\"share\":1,\"strict\":null}", "`strict`: expected true or false, got `null`", "change `strict`");
+    check_refused("{\"share\":1,\"strict\":null}", "`strict`: expected true or false, got `null`",
+                  "change `strict`");
     check_refused("{}", "the key `share` is missing", "set `share`");
-    check_refused("{\"share\":1,\"colour\":1}", "unknown key `colour`", "known are `currency`, `least`, `share`, `strict`, `filter`");
+    check_refused("{\"share\":1,\"colour\":1}", "unknown key `colour`",
+                  "known are `currency`, `least`, `share`, `strict`, `filter`");
     check_refused("[]", "expected the configuration to be a JSON object", "give an object");
     CHECK_INT(CDP_OK, call(cdp_call_configure, CDP_TEXT("{\"share\":1e2}")).status);
 }
@@ -446,12 +467,15 @@ TEST(refused_configurations, "A configuration that does not fit is refused; the 
 static const cdp_context *started;
 static cdp_result start(const cdp_context *context) {
     started = context;
-    return cdp_is(context->stage, "bad") ? cdp_error("x.start", "start it otherwise", "cannot start") : cdp_ok();
+    return cdp_is(context->stage, "bad") ? cdp_error("x.start", "start it otherwise", "cannot start")
+                                         : cdp_ok();
 }
 
 TEST(contexts, "The context lives as long as the plugin; a start may fail.") {
     plugin.start = start;
-    cdp_answer answer = call(cdp_call_start, CDP_TEXT("{\"pipeline\":\"p \\u00e9\",\"stage\":\"s\",\"network\":\"n\",\"schemas\":{\"T\": {}}}"));
+    cdp_answer answer = call(
+        cdp_call_start,
+        CDP_TEXT("{\"pipeline\":\"p \\u00e9\",\"stage\":\"s\",\"network\":\"n\",\"schemas\":{\"T\": {}}}"));
     CHECK_INT(CDP_OK, answer.status);
     use(pass);
     respond(batch_of(50), 50);
@@ -460,7 +484,8 @@ TEST(contexts, "The context lives as long as the plugin; a start may fail.") {
     CHECK_TEXT("{\"T\": {}}", started->schemas);
     answer = call(cdp_call_start, CDP_TEXT("{\"stage\":\"bad\"}"));
     CHECK_INT(CDP_ERROR, answer.status);
-    CHECK_TEXT("{\"code\":\"x.start\",\"message\":\"cannot start\",\"hint\":\"start it otherwise\"}", answer_text(answer));
+    CHECK_TEXT("{\"code\":\"x.start\",\"message\":\"cannot start\",\"hint\":\"start it otherwise\"}",
+               answer_text(answer));
 }
 
 static cdp_health health(void) {
@@ -470,12 +495,14 @@ static cdp_health health(void) {
 
 static cdp_result stop(void) { return cdp_fail("cannot stop"); }
 
-TEST(health_and_stop, "Health and the end are told; a plugin that says nothing of them is healthy and stops.") {
+TEST(health_and_stop,
+     "Health and the end are told; a plugin that says nothing of them is healthy and stops.") {
     CHECK_INT(0, cdp_call_health()->size);
     CHECK_INT(CDP_OK, cdp_call_stop()->status);
     plugin.health = health;
     plugin.stop = stop;
-    CHECK_TEXT("{\"status\":\"degraded\",\"message\":\"slow\",\"details\":{\"calls\":5}}", answer_text(*cdp_call_health()));
+    CHECK_TEXT("{\"status\":\"degraded\",\"message\":\"slow\",\"details\":{\"calls\":5}}",
+               answer_text(*cdp_call_health()));
     CHECK_INT(CDP_ERROR, cdp_call_stop()->status);
 }
 
@@ -502,7 +529,9 @@ TEST(states, "State goes out as bytes, and comes in as the same.") {
 }
 
 static char logged[256];
-static void sink(int level, cdp_text line) { snprintf(logged, sizeof logged, "%d %.*s", level, CDP_ARG(line)); }
+static void sink(int level, cdp_text line) {
+    snprintf(logged, sizeof logged, "%d %.*s", level, CDP_ARG(line));
+}
 
 TEST(logs, "A log line has a level, and a text or an object.") {
     cdp_log_sink = sink;
@@ -531,7 +560,8 @@ TEST(failures, "Without a panic there is nothing to tell of a trap.") {
 
 TEST(memory_is_used_again, "The ten thousandth batch needs no more memory than the hundredth.") {
     cdp_text batch = batch_of(50);
-    cdp_result (*const functions[])(cdp_message *, cdp_outputs *) = {all_kinds, change, fail_after_output, drop_each, pass_even};
+    cdp_result (*const functions[])(cdp_message *, cdp_outputs *) = {all_kinds, change, fail_after_output,
+                                                                     drop_each, pass_even};
     size_t sizes[2] = {0, 0};
     for (int round = 0; round < 10000; round++) {
         use(functions[round % 5]);

@@ -55,7 +55,8 @@ static void check_message(cdp_text expected, const cdp_message *got) {
     CHECK_SAME(text_at(expected, "source.name"), got->source.name);
     CHECK_SAME(text_at(expected, "source.network"), got->source.network);
     CHECK_SAME(text_at(expected, "source.uri"), got->source.uri);
-    CHECK_SAME(is_base64 ? decoded_base64(text_at(expected, "payload_base64")) : text_at(expected, "payload"), got->payload);
+    CHECK_SAME(is_base64 ? decoded_base64(text_at(expected, "payload_base64")) : text_at(expected, "payload"),
+               got->payload);
     cdp_text metadata = cdp_json_find(expected, "metadata");
     check_json(metadata.size ? metadata : CDP_TEXT("{}"), got->metadata);
 }
@@ -82,7 +83,8 @@ static void each_case(const char *file, void (*check)(cdp_text test_case)) {
         test_case = cdp_keep(test_case);
         check(test_case);
         if (check_failures > before)
-            check_failed(file, 0, "case `%.*s`: %.*s", CDP_ARG(text_at(test_case, "name")), CDP_ARG(text_at(test_case, "rule")));
+            check_failed(file, 0, "case `%.*s`: %.*s", CDP_ARG(text_at(test_case, "name")),
+                         CDP_ARG(text_at(test_case, "rule")));
     }
     CHECK(count > 0 && !cases.broken);
 }
@@ -94,8 +96,9 @@ static cdp_result pass(cdp_message *message, cdp_outputs *outputs) {
 
 /* The same message in other memory, so that every column is built anew. */
 static cdp_result pass_copied(cdp_message *message, cdp_outputs *outputs) {
-    cdp_text *texts[] = {&message->id, &message->type, &message->payload, &message->metadata, &message->source.name,
-                         &message->source.network, &message->source.uri, &message->trace_id, &message->content_type};
+    cdp_text *texts[] = {&message->id,         &message->type,        &message->payload,
+                         &message->metadata,   &message->source.name, &message->source.network,
+                         &message->source.uri, &message->trace_id,    &message->content_type};
     char memory[1024];
     size_t used = 0;
     for (size_t at = 0; at < sizeof texts / sizeof texts[0]; at++) {
@@ -151,13 +154,16 @@ static cdp_message message_from(cdp_text json) {
     return message;
 }
 
-static const struct { const char *name; cdp_status status; } instructions[] = {
-    {"none", CDP_ERROR}, {"retry", CDP_RETRY}, {"drop", CDP_DROPPED}, {"fatal", CDP_FATAL}};
+static const struct {
+    const char *name;
+    cdp_status status;
+} instructions[] = {{"none", CDP_ERROR}, {"retry", CDP_RETRY}, {"drop", CDP_DROPPED}, {"fatal", CDP_FATAL}};
 
 static cdp_result result_from(cdp_text error) {
     cdp_result result = cdp_ok();
     for (size_t at = 0; at < 4; at++)
-        if (cdp_is(text_at(error, "instruction"), instructions[at].name)) result.status = instructions[at].status;
+        if (cdp_is(text_at(error, "instruction"), instructions[at].name))
+            result.status = instructions[at].status;
     result.code = text_at(error, "code");
     result.message = text_at(error, "message");
     result.hint = text_at(error, "hint");
@@ -178,7 +184,8 @@ static cdp_result answer_as_told(const cdp_batch *batch, cdp_outputs *outputs) {
         bool has_more = false;
         for (size_t at = 0; cdp_next(&rows, NULL, &value); at++) {
             if (!cdp_json_uint(value, &output_row) || output_row != row) continue;
-            cdp_message message = message_from(cdp_json_find(answer_case, (char *)cdp_format("outputs.%zu%c", at, '\0').data));
+            cdp_message message =
+                message_from(cdp_json_find(answer_case, (char *)cdp_format("outputs.%zu%c", at, '\0').data));
             cdp_emit_from(outputs, row, &message);
             has_more = true;
         }
@@ -207,7 +214,8 @@ static void check_same_response(const response *expected, const response *got) {
     CHECK_INT(expected->outputs.rows, got->outputs.rows);
     for (size_t row = 0; row < got->outputs.rows && row < expected->outputs.rows; row++) {
         CHECK_INT(expected->output_rows[row], got->output_rows[row]);
-        cdp_message one = cdp_batch_message(&expected->outputs, row), other = cdp_batch_message(&got->outputs, row);
+        cdp_message one = cdp_batch_message(&expected->outputs, row),
+                    other = cdp_batch_message(&got->outputs, row);
         CHECK_SAME(one.id, other.id);
         CHECK_SAME(one.type, other.type);
         CHECK_SAME(one.payload, other.payload);
@@ -273,12 +281,14 @@ TEST(errors, "An error travels as spec/vectors/errors.json says; a drop is count
 static void check_number_case(cdp_text test_case) {
     cdp_text value = text_at(test_case, "value");
     use(pass);
-    cdp_answer answer = call(cdp_call_process, cdp_format("{\"id\":\"a\",\"payload\":%.*s,\"metadata\":%.*s}", CDP_ARG(value), CDP_ARG(value)));
+    cdp_answer answer = call(cdp_call_process, cdp_format("{\"id\":\"a\",\"payload\":%.*s,\"metadata\":%.*s}",
+                                                          CDP_ARG(value), CDP_ARG(value)));
     CHECK_INT(CDP_OK, answer.status);
     CHECK_SAME(value, cdp_json_find(answer_text(answer), "0.payload"));
     CHECK_SAME(value, cdp_json_find(answer_text(answer), "0.metadata"));
 }
 
-TEST(numbers, "Every number of spec/vectors/numbers.json passes with all its digits: nothing here is a Struct.") {
+TEST(numbers,
+     "Every number of spec/vectors/numbers.json passes with all its digits: nothing here is a Struct.") {
     each_case("numbers.json", check_number_case);
 }

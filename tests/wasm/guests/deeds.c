@@ -8,20 +8,28 @@ WASI("args_sizes_get") uint32_t args_sizes_get(uint32_t *count, uint32_t *size);
 WASI("environ_sizes_get") uint32_t environ_sizes_get(uint32_t *count, uint32_t *size);
 WASI("environ_get") uint32_t environ_get(char **variables, char *bytes);
 WASI("clock_time_get") uint32_t clock_time_get(uint32_t clock, uint64_t precision, uint64_t *time_ns);
-WASI("poll_oneoff") uint32_t poll_oneoff(const void *subscriptions, void *events, uint32_t count, uint32_t *happened);
-WASI("fd_write") uint32_t fd_write(uint32_t descriptor, const void *pieces, uint32_t count, uint32_t *written);
+WASI("poll_oneoff")
+uint32_t poll_oneoff(const void *subscriptions, void *events, uint32_t count, uint32_t *happened);
+WASI("fd_write")
+uint32_t fd_write(uint32_t descriptor, const void *pieces, uint32_t count, uint32_t *written);
 WASI("fd_read") uint32_t fd_read(uint32_t descriptor, const void *pieces, uint32_t count, uint32_t *read);
 WASI("fd_prestat_get") uint32_t fd_prestat_get(uint32_t descriptor, void *prestat);
-WASI("path_open") uint32_t path_open(uint32_t folder, uint32_t lookup, const char *path, uint32_t size, uint32_t open_flags,
-                                     uint64_t rights, uint64_t inheriting, uint32_t flags, uint32_t *opened);
-WASI("path_create_directory") uint32_t path_create_directory(uint32_t folder, const char *path, uint32_t size);
+WASI("path_open")
+uint32_t path_open(uint32_t folder, uint32_t lookup, const char *path, uint32_t size, uint32_t open_flags,
+                   uint64_t rights, uint64_t inheriting, uint32_t flags, uint32_t *opened);
+WASI("path_create_directory")
+uint32_t path_create_directory(uint32_t folder, const char *path, uint32_t size);
 WASI("path_unlink_file") uint32_t path_unlink_file(uint32_t folder, const char *path, uint32_t size);
 WASI("sock_accept") uint32_t sock_accept(uint32_t descriptor, uint32_t flags, uint32_t *accepted);
-WASI("sock_send") uint32_t sock_send(uint32_t descriptor, const void *pieces, uint32_t count, uint32_t flags, uint32_t *sent);
-WASI("sock_recv") uint32_t sock_recv(uint32_t descriptor, const void *pieces, uint32_t count, uint32_t flags, uint32_t *received, uint32_t *told_flags);
+WASI("sock_send")
+uint32_t sock_send(uint32_t descriptor, const void *pieces, uint32_t count, uint32_t flags, uint32_t *sent);
+WASI("sock_recv")
+uint32_t sock_recv(uint32_t descriptor, const void *pieces, uint32_t count, uint32_t flags,
+                   uint32_t *received, uint32_t *told_flags);
 WASI("random_get") uint32_t random_get(void *bytes, uint32_t size);
 WASI("proc_exit") void proc_exit(uint32_t status);
-__attribute__((import_module("cdp"), import_name("log"))) void host_log(uint32_t level, uint32_t address, uint32_t size);
+__attribute__((import_module("cdp"), import_name("log"))) void host_log(uint32_t level, uint32_t address,
+                                                                        uint32_t size);
 
 typedef struct piece {
     const void *data;
@@ -60,7 +68,7 @@ static void sleep_hour(void) {
 
 static uint32_t without_memory;
 
-/* allocate: takes 64 KiB after 64 KiB until it gets none; then traps, and `failure` says that it was memory. */
+/* allocate: takes 64 KiB after 64 KiB until there is none; then traps, and `failure` says why. */
 static void allocate(void) {
     while (__builtin_wasm_memory_grow(0, 1) != (size_t)-1) sink++;
     without_memory = 1;
@@ -87,7 +95,9 @@ static void divide(void) { sink = (sink + 7) / zero; }
 static void call_nowhere(void) { ((void (*)(void))(uintptr_t)(0x00FFFFFF + zero))(); }
 
 /* call_wrong: calls a function as one of another type. */
-static void call_wrong(void) { sink = (uint32_t)((uint64_t(*)(uint64_t, double))(uintptr_t)(recurse + zero))(1, 2.0); }
+static void call_wrong(void) {
+    sink = (uint32_t)((uint64_t (*)(uint64_t, double))(uintptr_t)(recurse + zero))(1, 2.0);
+}
 
 /* read_outside: reads beyond its memory. */
 static void read_outside(void) { sink = *(volatile uint32_t *)(uintptr_t)(0xFFFFFFF0 + zero); }
@@ -148,13 +158,13 @@ static uint32_t deep(void) {
 static const struct {
     const char *name, *answer;
 } answers[] = {
-    {"no_utf8", "{\"type\":\"\xFF\xFE\"}"},                  /* no_utf8: answers text that is no UTF-8. */
-    {"no_utf8_payload", "{\"payload\":\"\xC3\x28\"}"},       /* no_utf8_payload: the same in a payload. */
-    {"no_json", "{\"type\": "},                              /* no_json: answers JSON that is cut off. */
-    {"wrong_shape", "[1, 2]"},                               /* wrong_shape: answers an array of numbers. */
-    {"wrong_member", "{\"type\": {\"a\": 5}}"},              /* wrong_member: gives an object where a text belongs. */
-    {"two_values", "{} {}"},                                 /* two_values: answers two JSON values. */
-    {"huge_number", "{\"payload\": 1e999999}"},              /* huge_number: a payload that no float holds. */
+    {"no_utf8", "{\"type\":\"\xFF\xFE\"}"},            /* no_utf8: answers text that is no UTF-8. */
+    {"no_utf8_payload", "{\"payload\":\"\xC3\x28\"}"}, /* no_utf8_payload: the same in a payload. */
+    {"no_json", "{\"type\": "},                        /* no_json: answers JSON that is cut off. */
+    {"wrong_shape", "[1, 2]"},                         /* wrong_shape: answers an array of numbers. */
+    {"wrong_member", "{\"type\": {\"a\": 5}}"}, /* wrong_member: gives an object where a text belongs. */
+    {"two_values", "{} {}"},                    /* two_values: answers two JSON values. */
+    {"huge_number", "{\"payload\": 1e999999}"}, /* huge_number: a payload that no float holds. */
 };
 
 /* ---- What it tries to reach ---------------------------------------------------------------- */
@@ -176,16 +186,18 @@ static void put_member(const char *name, uint64_t number) {
     put_number(number);
 }
 
-/* files: opens, makes and removes files by every descriptor it may have; answers how many succeed and the last error numbers. */
+/* files: opens, makes and removes files by every descriptor it may have; answers how many it did. */
 static uint32_t files(void) {
-    static const char *const paths[] = {"/etc/passwd", "etc/passwd", ".", "..", "../", "../../../../etc/passwd", "canary", ""};
+    static const char *const paths[] = {
+        "/etc/passwd", "etc/passwd", ".", "..", "../", "../../../../etc/passwd", "canary", ""};
     uint32_t opened = 0, last = 0, folders = 0, made = 0, descriptor;
     char prestat[8];
     for (uint32_t folder = 0; folder < 16; folder++) {
         folders += fd_prestat_get(folder, prestat) == 0;
         for (uint32_t path = 0; path < sizeof paths / sizeof paths[0]; path++) {
             for (uint32_t flags = 0; flags < 2; flags++) {
-                last = path_open(folder, 1, paths[path], length(paths[path]), flags, flags ? 64 : 2, 0, 0, &descriptor);
+                last = path_open(folder, 1, paths[path], length(paths[path]), flags, flags ? 64 : 2, 0, 0,
+                                 &descriptor);
                 opened += last == 0;
             }
         }
@@ -290,7 +302,7 @@ static void flood_log(void) {
     for (uint32_t times = 0; times < 100000; times++) host_log(times % 4, (uint32_t)(uintptr_t)"a line", 6);
 }
 
-/* lie_to_log: log lines outside its memory, across its end, of a size that overflows, of a level that does not exist. */
+/* lie_to_log: logs from outside its memory, across its end, too much of it, and at no known level. */
 static void lie_to_log(void) {
     host_log(1, 0xFFFFFFF0, 8);
     host_log(1, memory_size() - 4, 64);
@@ -320,20 +332,45 @@ static const struct {
     const char *name;
     void (*act)(void);
 } acts[] = {
-    {"loop", loop}, {"recurse", recurse_for_ever}, {"sleep", sleep_hour}, {"allocate", allocate}, {"allocate_large", allocate_large},
-    {"trap", trap}, {"divide", divide}, {"call_nowhere", call_nowhere}, {"call_wrong", call_wrong}, {"read_outside", read_outside},
-    {"exit", exit_program}, {"flood_stdout", flood_stdout}, {"flood_stderr", flood_stderr}, {"flood_line", flood_line},
-    {"flood_log", flood_log}, {"lie_to_log", lie_to_log}, {"lie_to_wasi", lie_to_wasi},
+    {"loop", loop},
+    {"recurse", recurse_for_ever},
+    {"sleep", sleep_hour},
+    {"allocate", allocate},
+    {"allocate_large", allocate_large},
+    {"trap", trap},
+    {"divide", divide},
+    {"call_nowhere", call_nowhere},
+    {"call_wrong", call_wrong},
+    {"read_outside", read_outside},
+    {"exit", exit_program},
+    {"flood_stdout", flood_stdout},
+    {"flood_stderr", flood_stderr},
+    {"flood_line", flood_line},
+    {"flood_log", flood_log},
+    {"lie_to_log", lie_to_log},
+    {"lie_to_wasi", lie_to_wasi},
 };
 
 static const struct {
     const char *name;
     uint32_t (*answer)(void);
 } deeds[] = {
-    {"answer_outside", answer_outside}, {"answer_across_end", answer_across_end}, {"answer_at_end", answer_at_end},
-    {"answer_unaligned", answer_unaligned}, {"bytes_outside", bytes_outside}, {"bytes_across_end", bytes_across_end},
-    {"bytes_overflow", bytes_overflow}, {"status_unknown", status_unknown}, {"big", big}, {"deep", deep}, {"files", files},
-    {"environment", environment}, {"sockets", sockets}, {"clocks", clocks}, {"random", randomness}, {"input", input},
+    {"answer_outside", answer_outside},
+    {"answer_across_end", answer_across_end},
+    {"answer_at_end", answer_at_end},
+    {"answer_unaligned", answer_unaligned},
+    {"bytes_outside", bytes_outside},
+    {"bytes_across_end", bytes_across_end},
+    {"bytes_overflow", bytes_overflow},
+    {"status_unknown", status_unknown},
+    {"big", big},
+    {"deep", deep},
+    {"files", files},
+    {"environment", environment},
+    {"sockets", sockets},
+    {"clocks", clocks},
+    {"random", randomness},
+    {"input", input},
 };
 
 EXPORT("alloc") char *alloc(uint32_t size) { return room(size); }

@@ -29,7 +29,9 @@ static uint32_t length(const char *string) {
     return size;
 }
 
-static uint32_t answer_string(uint32_t status, const char *string) { return answer(status, string, length(string)); }
+static uint32_t answer_string(uint32_t status, const char *string) {
+    return answer(status, string, length(string));
+}
 
 /* ---- Text that is built ------------------------------------------------------------------ */
 
@@ -66,7 +68,8 @@ __attribute__((unused)) static int asks(const char *input, uint32_t size, const 
     uint32_t wanted = length(name);
     for (uint32_t at = 0; at + wanted + 7 <= size; at++) {
         const char *found = input + at;
-        if (found[0] != '"' || found[1] != 'd' || found[2] != 'o' || found[3] != '"' || found[4] != ':') continue;
+        if (found[0] != '"' || found[1] != 'd' || found[2] != 'o' || found[3] != '"' || found[4] != ':')
+            continue;
         found += found[5] == ' ' ? 6 : 5;
         if (*found++ != '"') continue;
         uint32_t same = 0;
@@ -81,7 +84,8 @@ __attribute__((unused)) static int asks(const char *input, uint32_t size, const 
 extern char __heap_base;
 
 __attribute__((unused)) static char *room(uint32_t size) {
-    uint64_t end = (uint64_t)(uintptr_t)&__heap_base + size, has = (uint64_t)__builtin_wasm_memory_size(0) * 65536;
+    uint64_t end = (uint64_t)(uintptr_t)&__heap_base + size,
+             has = (uint64_t)__builtin_wasm_memory_size(0) * 65536;
     if (end > has && __builtin_wasm_memory_grow(0, (end - has + 65535) / 65536) == (size_t)-1) return NULL;
     return &__heap_base;
 }

@@ -7,7 +7,8 @@
 
 #ifdef LOOP
 static volatile uint32_t sink;
-#define DO(type) for (;;) sink++;
+#define DO(type) \
+    for (;;) sink++;
 #elif defined(TRAP)
 #define DO(type) __builtin_trap();
 #elif defined(ADDRESS)
@@ -19,7 +20,8 @@ static volatile uint32_t sink;
 #endif
 
 #ifdef IN_INITIALIZE
-EXPORT("_initialize") void initialize(void) { DO(void) }
+EXPORT("_initialize")
+void initialize(void){DO(void)}
 #endif
 
 EXPORT("alloc") char *alloc(uint32_t size) {
