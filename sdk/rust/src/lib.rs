@@ -46,7 +46,7 @@ pub use config::Config;
 pub use error::{codes, Error, Instruction, Result};
 pub use json::{elements, FromJson, ToJson};
 pub use message::{Message, SourceInfo, CONTENT_TYPE_JSON};
-pub use metadata::{Encoding, Metadata, ABI, SDK};
+pub use metadata::{Encoding, Metadata, ResourceRequirements, ABI, SDK};
 pub use object::Object;
 pub use outputs::Outputs;
 pub use processor::{each_message, Context, HealthStatus, IntoMessages, Processor, Status};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cdpplugin::testing::Plugin;
 use cdpplugin::{
     Config, Context, Encoding, Error, HealthStatus, Instruction, Message, Metadata, Object,
-    Processor, Result, Status,
+    Processor, ResourceRequirements, Result, Status,
 };
 
 /// Counts messages, and notes what is called.
@@ -33,7 +33,11 @@ impl Processor for Counter {
             .output_schema("C", r#"{"type":"object"}"#)
             .input_encoding(Encoding::Sep51)
             .stateful()
-            .memory_mb(1, 64)
+            .resources(ResourceRequirements {
+                min_memory_mb: 1,
+                max_memory_mb: 64,
+                ..ResourceRequirements::default()
+            })
     }
 
     fn configure(&mut self, config: &Config) -> Result<()> {
@@ -101,7 +105,7 @@ fn tells_metadata() {
             r#""description":"Counts","author":"somebody","license":"Apache-2.0","#,
             r#""input_types":["A","B"],"output_types":["C"],"config_schema":{"type": "object"},"#,
             r#""output_schema":{"C":{"type":"object"}},"input_encoding":"sep51","stateful":true,"#,
-            r#""resources":{"min_memory_mb":1,"max_memory_mb":64}}"#
+            r#""resources":{"min_memory_mb":1,"max_memory_mb":64,"cpu_shares":0,"gpu_required":false}}"#
         ),
         format!("{told:?}")
     );
