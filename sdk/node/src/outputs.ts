@@ -6,7 +6,7 @@ import { asPluginError, Drop, PluginError } from "./errors.js";
 import { encodeMetadata, type JsonObject } from "./json.js";
 import { Message } from "./message.js";
 import type { Encoding } from "./metadata.js";
-import { JsonPayloads, type Payloads } from "./payloads.js";
+import { JsonPayloads, MixedPayloads, type Payloads } from "./payloads.js";
 
 /** Output rows that share one payload column. */
 export interface OutputPart {
@@ -165,6 +165,7 @@ export class OutputCollector {
       const held = this.batch.payloads;
       return isEveryRow(taken, held.length) ? held : held.take(taken);
     }
+    if (own) return new MixedPayloads(this.sharedEncoding(), this.payloads, this.batch.payloads, taken);
     const rows = this.payloads.map((held, index) => {
       const message = this.messages[index] as Message;
       return held ?? (message.batch as Batch).payloads.held(message.row);

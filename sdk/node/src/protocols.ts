@@ -8,7 +8,7 @@
 import type { Batch } from "./batch.js";
 import type { Context, Delivery, Resume, SourceBatch, SourceDescription } from "./delivery.js";
 import type { JsonObject } from "./json.js";
-import type { HealthStatus, PluginMetadata } from "./metadata.js";
+import type { HealthStatus, PluginKind, PluginMetadata } from "./metadata.js";
 import type { Outputs } from "./outputs.js";
 
 /** A value, or a promise of it. */
@@ -107,4 +107,10 @@ export function isSource(plugin: Plugin): plugin is Source {
 /** Tell whether `plugin` is a consumer. */
 export function isConsumer(plugin: Plugin): plugin is Consumer {
   return typeof (plugin as Partial<Consumer>).consume === "function";
+}
+
+/** Return what `plugin` is in a pipeline, told by its methods. */
+export function kindOf(plugin: Plugin): PluginKind {
+  if (isSource(plugin)) return "source";
+  return isConsumer(plugin) ? "consumer" : "processor";
 }

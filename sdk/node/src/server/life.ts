@@ -3,15 +3,13 @@
 import { asPluginError, ConfigInvalid, Fatal } from "../errors.js";
 import { decodeJson, encodeJson, type JsonObject } from "../json.js";
 import type { Context } from "../delivery.js";
-import type { PluginKind } from "../metadata.js";
-import { isConsumer, isProcessor, isSource, type Plugin } from "../protocols.js";
+import { SDK } from "../metadata.js";
+import { isConsumer, isProcessor, isSource, kindOf, type Plugin } from "../protocols.js";
 import type { MessageOf } from "../wire/fields.js";
 import * as wire from "../wire/messages.js";
 
 /** Protocol versions this SDK speaks, both inclusive. */
 export const PROTOCOL = { min: 1, max: 1 };
-/** Name and version of this SDK. */
-export const SDK = "node/0.1.0";
 
 type Of<M> = Partial<MessageOf<M>>;
 
@@ -30,7 +28,7 @@ export class Life {
     const { configSchema, outputSchema, resources, inputTypes, outputTypes, ...plain } = this.plugin.metadata();
     return {
       ...plain,
-      type: plain.type ?? this.kind,
+      type: plain.type ?? kindOf(this.plugin),
       inputTypes: [...(inputTypes ?? [])],
       outputTypes: [...(outputTypes ?? [])],
       ...(configSchema && { configSchema: Buffer.from(encodeJson(configSchema)) }),
@@ -40,12 +38,6 @@ export class Life {
       features: this.features(),
       sdk: SDK,
     };
-  }
-
-  /** What it is in a pipeline. */
-  get kind(): PluginKind {
-    if (isSource(this.plugin)) return "source";
-    return isConsumer(this.plugin) ? "consumer" : "processor";
   }
 
   private features(): number[] {
