@@ -2651,7 +2651,7 @@ static void cdp__count_reason(cdp_outputs *outputs, cdp_text reason) {
         outputs->dropped[at]++;
         return;
     }
-    /* Its memory is used again for the next row: the text itself is kept by its place in a buffer. */
+    /* Its memory is used again for the next row. */
     outputs->reason[outputs->reasons] = cdp_keep(reason);
     outputs->dropped[outputs->reasons++] = 1;
 }
@@ -2688,6 +2688,7 @@ static void cdp__add_error(size_t row, cdp_result told) {
 
 /* Notes what became of the row in work, which gives nothing. */
 static void cdp__settle(cdp_outputs *outputs, cdp_result result) {
+    if (outputs->is_all) cdp_panic("a row was settled after all rows were given");
     if (outputs->is_refused) return;
     cdp__take_back(outputs);
     outputs->is_refused = true;
@@ -2735,7 +2736,8 @@ static bool cdp__is_output(cdp_outputs *outputs, const cdp_message *message) {
 static void cdp__emit_single(cdp_outputs *outputs, const cdp_message *message);
 
 static void cdp__emit(cdp_outputs *outputs, const cdp_message *message) {
-    if (outputs->is_refused || outputs->is_all) return;
+    if (outputs->is_all) cdp_panic("an output was given after all rows were");
+    if (outputs->is_refused) return;
     if (!outputs->is_marked) cdp__mark_progress(outputs);
     if (outputs->is_passing) {
         bool is_same =
@@ -2779,12 +2781,10 @@ void cdp_settle(cdp_outputs *outputs, size_t row, cdp_result result) {
 }
 
 void cdp_emit_all(cdp_outputs *outputs) {
-    if (outputs->is_single) {
-        cdp__emit(outputs, &outputs->given);
-    } else {
-        if (outputs->count || cdp__work.errors.size) cdp_panic("all rows were given after some of them");
-        outputs->is_all = true;
-    }
+    bool is_first = !outputs->count && !outputs->reasons && !cdp__work.errors.size && !outputs->is_all;
+    if (!is_first) cdp_panic("all rows were given after some of them");
+    if (outputs->is_single) cdp__emit(outputs, &outputs->given);
+    else outputs->is_all = true;
 }
 
 /* ---- An answer as it goes: all of it --------------------------------------------------- */
@@ -2817,7 +2817,6 @@ static void cdp__finish_dropped(const cdp_outputs *outputs) {
         cdp__add_bytes(entry, 1, outputs->reason[at]);
         cdp__add_varint(entry, 2, outputs->dropped[at]);
         cdp__add_bytes(&cdp__work.answer, 4, cdp__text(entry->data, entry->size));
-        cdp_free((void *)(uintptr_t)outputs->reason[at].data);
     }
 }
 
@@ -2872,12 +2871,13 @@ static cdp_outputs *cdp__begin_outputs(const cdp_batch *batch, bool is_single) {
         }
         outputs->built[column] = built;
     }
+    while (outputs->reasons) cdp_free((void *)(uintptr_t)outputs->reason[--outputs->reasons].data);
     outputs->batch = batch;
     outputs->is_single = is_single;
     outputs->is_passing = !is_single;
     outputs->is_row_for_row = true;
     outputs->is_all = false;
-    outputs->count = outputs->unchanged = outputs->reasons = 0;
+    outputs->count = outputs->unchanged = 0;
     outputs->result = cdp_ok();
     if (batch->rows) cdp__begin_row(outputs, 0);
     return outputs;

@@ -1,6 +1,9 @@
 /* The calls of a host: what a plugin's functions are given, and what becomes of what they give. */
 #include "calling.h"
 
+#include <setjmp.h>
+#include <signal.h>
+
 static cdp_result pass(cdp_message *message, cdp_outputs *outputs) {
     cdp_emit(outputs, message);
     return cdp_ok();
@@ -556,6 +559,75 @@ TEST(two_rooms, "Room that is asked for twice before a call is two rooms.") {
 TEST(failures, "Without a panic there is nothing to tell of a trap.") {
     const cdp_answer *answer = cdp_call_failure();
     CHECK(answer->status == CDP_OK && answer->size == 0);
+}
+
+static sigjmp_buf before_trap;
+static void on_trap(int signal_number) {
+    (void)signal_number;
+    siglongjmp(before_trap, 1);
+}
+
+/* What `failure` tells of a function of a batch that traps, as a host asks for it. */
+static cdp_text told_of(cdp_result (*process_batch)(const cdp_batch *, cdp_outputs *)) {
+    use(NULL);
+    plugin.process_batch = process_batch;
+    cdp__failure.size = 0;
+    signal(SIGILL, on_trap);
+    signal(SIGTRAP, on_trap);
+    if (!sigsetjmp(before_trap, 1)) {
+        call(cdp_call_process_batch, batch_of(3));
+        return CDP_TEXT("no trap");
+    }
+    CHECK_INT(CDP_ERROR, cdp_call_failure()->status);
+    return answer_text(*cdp_call_failure());
+}
+
+static cdp_result panic_long(const cdp_batch *batch, cdp_outputs *outputs) {
+    (void)batch, (void)outputs;
+    cdp_panic("%s is %d", "index", 7);
+}
+
+static cdp_result emit_backwards(const cdp_batch *batch, cdp_outputs *outputs) {
+    cdp_message message = cdp_batch_message(batch, 1);
+    cdp_emit_from(outputs, 1, &message);
+    cdp_emit_from(outputs, 0, &message);
+    return cdp_ok();
+}
+
+static cdp_result emit_outside(const cdp_batch *batch, cdp_outputs *outputs) {
+    cdp_message message = cdp_batch_message(batch, 1);
+    cdp_emit_from(outputs, 3, &message);
+    return cdp_ok();
+}
+
+static cdp_result emit_after_all(const cdp_batch *batch, cdp_outputs *outputs) {
+    cdp_message message = cdp_batch_message(batch, 1);
+    cdp_emit_all(outputs);
+    cdp_emit_from(outputs, 1, &message);
+    return cdp_ok();
+}
+
+static cdp_result emit_all_late(const cdp_batch *batch, cdp_outputs *outputs) {
+    (void)batch;
+    cdp_settle(outputs, 0, cdp_drop("first"));
+    cdp_emit_all(outputs);
+    return cdp_ok();
+}
+
+static cdp_result read_row_outside(const cdp_batch *batch, cdp_outputs *outputs) {
+    (void)outputs;
+    cdp_batch_message(batch, 3);
+    return cdp_ok();
+}
+
+TEST(panics, "A panic, and what cannot be meant, end the instance, and `failure` tells why.") {
+    CHECK_TEXT("index is 7", told_of(panic_long));
+    CHECK_TEXT("outputs of row 0 were given after those of row 1", told_of(emit_backwards));
+    CHECK_TEXT("an output of row 3 of 3 rows was given", told_of(emit_outside));
+    CHECK_TEXT("an output was given after all rows were", told_of(emit_after_all));
+    CHECK_TEXT("all rows were given after some of them", told_of(emit_all_late));
+    CHECK_TEXT("row 3 of a batch of 3 rows was asked for", told_of(read_row_outside));
+    cdp__failure.size = 0;
 }
 
 TEST(memory_is_used_again, "The ten thousandth batch needs no more memory than the hundredth.") {
