@@ -260,18 +260,7 @@ def environ() -> Mapping[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
 
 
-class TestConformance:
-    async def test_the_reference_processor(
-        self, environ: Mapping[str, str], cache: Path, tmp_path: Path
-    ) -> None:
-        """It keeps every rule, and no case is left out but the one that cannot be tried."""
-        folder = copied("reference-go", tmp_path)
-        report = await tried(folder / "wasm.yaml", environ, cache)
-        assert [] == [f"{each.case}: {each.reason}" for each in report.of("failed")]
-        assert ["metadata.output_schemas"] == [each.case for each in report.of("skipped")]
-        expected = [each.name for each in testing.all_cases() if "processor" in each.kinds]
-        assert expected == [each.case for each in report.results]
-
+class TestEnrich:
     async def test_one_source_two_plugins(
         self, environ: Mapping[str, str], cache: Path, tmp_path: Path
     ) -> None:
