@@ -260,7 +260,7 @@ def environ() -> Mapping[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
 
 
-class TestConformance:
+class TestEnrich:
     async def test_one_source_two_plugins(
         self, environ: Mapping[str, str], cache: Path, tmp_path: Path
     ) -> None:
