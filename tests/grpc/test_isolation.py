@@ -19,7 +19,7 @@ from cdp_pipeline.runtimes.grpc.faults import (
     PluginTimeout,
     PluginWornOut,
 )
-from cdp_pipeline.runtimes.grpc.isolation import FAN_OUT, KILLS, MOST_ENDED, Isolation
+from cdp_pipeline.runtimes.grpc.isolation import FAN_OUT, KILLS, MOST_FAILED, Isolation
 from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
 from cdp_pipeline.testing.doubles import MemoryConsumer, ScriptedSource
 from cdpplugin import Batch, Delivery, OutputPart, Outputs, Retry
@@ -124,6 +124,26 @@ class TestChance:
         with pytest.raises(PluginWornOut):
             await handle.process_batch(batch(*range(1000)))
         assert [1000, 1000, *[1] * 3 * KILLS, 1000, 1000] == ends(tmp_path / "ends")
+
+
+class TestNonsense:
+    async def test_costs_its_rows_alone(self, workshop: Workshop) -> None:
+        """A message that is answered with nonsense is an error by itself; the process stays."""
+        handle = await workshop.raw("nonsense")
+        process = handle._life.current
+        outputs = await handle.process_batch(kinds(40, "Odd", 0, 33))
+        assert [n for n in range(40) if n not in (0, 33)] == values(outputs)
+        assert dict.fromkeys([0, 33], "plugin.protocol_violation") == {
+            row: error.code for row, error in outputs.errors.items()
+        }
+        assert process is handle._life.current
+
+    async def test_of_a_batch_whose_answer_is_too_large(self, workshop: Workshop) -> None:
+        """A batch whose answers together exceed the limit is answered in parts."""
+        handle = await workshop.raw("enlarges", max_message_bytes=200_000)
+        outputs = await handle.process_batch(batch(*range(50)))
+        assert {} == dict(outputs.errors)
+        assert ["x" * 10_000] * 50 == values(outputs)
 
 
 class TestHangs:
@@ -271,7 +291,7 @@ class TestSearch:
         """Where too many messages are at fault, the rest is left to be asked again, row by row."""
         mortal = Mortal(*range(1, 999, 2))
         outputs = await Isolation(mortal, Lines()).answer(batch(*range(1000)))
-        assert mortal.ended <= 1 + MOST_ENDED + KILLS
+        assert mortal.ended <= 1 + MOST_FAILED + KILLS
         assert 1000 == len(values(outputs)) + len(outputs.errors)
         unsettled = [row for row, error in outputs.errors.items() if isinstance(error, Retry)]
         settled = outputs.errors.keys() - unsettled

@@ -14,7 +14,7 @@ from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
 from cdp_pipeline.testing.doubles import MemoryConsumer, ScriptedSource
 from cdpplugin import SourceBatch
 from tests.engine.conftest import Bench, Limits, Policy, numbers
-from tests.grpc.conftest import Workshop
+from tests.grpc.conftest import Workshop, marked
 
 QUICK = RestartPolicy(initial_delay_s=0.01, max_delay_s=0.01, max_restarts=50)
 
@@ -151,9 +151,12 @@ class TestLateness:
         assert "plugin.timeout" in letter
 
 
+NONSENSE = ["garbage", "too-much", "many-rows", "unknown-rows", "unknown-sequence"]
+
+
 class TestNonsense:
     async def test_drop(self, workshop: Workshop, bench: Bench) -> None:
-        """Under `drop` an answer that makes no sense costs its batch, counted."""
+        """Under `drop` answers that make no sense cost their messages, counted."""
         handle: Any = await workshop.raw("many-rows")
         consumer = MemoryConsumer()
         outcome = await bench.run(
@@ -163,6 +166,51 @@ class TestNonsense:
         assert [] == taken(consumer)
         [stage, _] = bench.statistics.stages
         assert {"error: plugin.protocol_violation": 60} == stage.drop_reasons
+
+    @pytest.mark.parametrize("mode", NONSENSE)
+    async def test_dead_letter(self, workshop: Workshop, bench: Bench, mode: str) -> None:
+        """Under `dead_letter` each message of such a plugin is set aside, none is lost."""
+        handle = await workshop.raw(mode, max_message_bytes=1_000_000)
+        consumer = MemoryConsumer()
+        outcome = await bench.run(
+            ScriptedSource(numbers(0, 59)), handle, consumer, policy=Policy("dead_letter")
+        )
+        assert [] == outcome.failures
+        assert [] == taken(consumer)
+        letters = [json.loads(line) for line in bench.dead_letters.path.read_text().splitlines()]
+        assert [f"n:{n}" for n in range(60)] == [letter["id"] for letter in letters]
+        assert {"plugin.protocol_violation"} == {letter["error"]["code"] for letter in letters}
+
+    @pytest.mark.parametrize("mode", NONSENSE)
+    async def test_fail(self, workshop: Workshop, bench: Bench, mode: str) -> None:
+        """Under `fail` the run ends at the first message, for the next run to begin with."""
+        handle = await workshop.raw(mode, max_message_bytes=1_000_000)
+        consumer = MemoryConsumer()
+        outcome = await bench.run(ScriptedSource(numbers(5, 59)), handle, consumer)
+        [failure] = outcome.failures
+        assert ("plugin.protocol_violation", 5) == (failure.error.code, failure.position)
+        assert [] == taken(consumer)
+
+    async def test_of_one_message_keeps_the_others(self, workshop: Workshop, bench: Bench) -> None:
+        """One message that is answered with nonsense is set aside; the others pass."""
+        handle = await workshop.raw("nonsense")
+        consumer = MemoryConsumer()
+        source = ScriptedSource(poisoned("Odd", 33))
+        outcome = await bench.run(source, handle, consumer, policy=Policy("dead_letter"))
+        assert [] == outcome.failures
+        assert without(33) == taken(consumer)
+
+
+@pytest.mark.parametrize("mode", ["floods", "forks", "stubborn", "plain-on-port"])
+async def test_bad_manners_cost_nothing(workshop: Workshop, bench: Bench, mode: str) -> None:
+    """A plugin that floods its log, forks, or ignores SIGTERM loses no message, and ends."""
+    handle = await workshop.raw(mode, grace_s=0.3)
+    consumer = MemoryConsumer()
+    outcome = await bench.run(ScriptedSource(numbers(0, 59)), handle, consumer)
+    assert [] == outcome.failures
+    assert without() == taken(consumer)
+    await handle.stop()
+    assert [] == marked(str(workshop.runtime))
 
 
 class TestSource:

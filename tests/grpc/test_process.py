@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -144,6 +146,33 @@ class TestFlood:
         assert len(workshop.log.lines) < 10_000
         assert any("left out" in message for message in workshop.log.messages)
         assert "the last word" == handle._life.current.instance.last_lines[-1]
+
+
+class TestRestarts:
+    @pytest.mark.parametrize("mode", ["streaming", "plain-on-port"])
+    async def test_cost_nothing_that_stays(self, workshop: Workshop, mode: str) -> None:
+        """However often a plugin is started again: no descriptor, thread, task or folder more."""
+        policy = RestartPolicy(initial_delay_s=0.0, max_restarts=None)
+        handle = await workshop.raw(mode, policy=policy)
+        seen = []
+        for _ in range(8):
+            assert [1] == values(await handle.process_batch(batch(1)))
+            instance = handle._life.current.instance
+            os.kill(instance.process.pid, signal.SIGKILL)
+            await instance.ended
+            gc.collect()
+            # The loop's own threads are few, and come as they are needed.
+            threads = [t for t in threading.enumerate() if not t.name.startswith("asyncio_")]
+            seen.append(
+                {
+                    "descriptors": len(os.listdir("/proc/self/fd")),
+                    "threads": len(threads),
+                    "tasks": len(asyncio.all_tasks()),
+                    "folders": len(list((workshop.runtime / "cdp").iterdir())),
+                }
+            )
+        for fact, last in seen[-1].items():
+            assert last <= max(counts[fact] for counts in seen[:4]), fact
 
 
 class TestHostsDeath:

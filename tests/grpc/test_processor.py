@@ -97,7 +97,6 @@ class TestNonsense:
         "mode",
         [
             "unknown-rows",
-            "decreasing-rows",
             "many-rows",
             "uneven-columns",
             "garbage",
@@ -110,6 +109,12 @@ class TestNonsense:
         outputs = await handle.process_batch(batch(1, 2, 3))
         assert {0, 1, 2} == outputs.errors.keys()
         assert {"plugin.protocol_violation"} == {e.code for e in outputs.errors.values()}
+
+    async def test_of_the_whole_alone(self, workshop: Workshop) -> None:
+        """A batch that only as a whole is answered with nonsense is answered in parts."""
+        handle = await workshop.raw("decreasing-rows")
+        outputs = await handle.process_batch(batch(1, 2, 3))
+        assert ([1, 2, 3], {}) == (values(outputs), dict(outputs.errors))
 
     async def test_a_broken_stream_costs_nothing(self, workshop: Workshop) -> None:
         """A batch whose stream breaks is asked alone, if the plugin lives."""
@@ -183,6 +188,14 @@ class TestLateness:
         assert [1, 3] == values(outputs)
         assert {1: "plugin.timeout"} == {r: e.code for r, e in outputs.errors.items()}
         assert process is handle._life.current
+
+    async def test_an_answer_after_the_deadline(self, workshop: Workshop) -> None:
+        """An answer that comes late is nobody's: not of its message, nor of a later one."""
+        handle = await workshop.raw("singles-late", timeout_s=0.5)
+        outputs = await handle.process_batch(batch("late", types=["Slow"]))
+        assert {0: "plugin.timeout"} == {r: e.code for r, e in outputs.errors.items()}
+        for n in range(3):
+            assert [n, n] == values(await handle.process_batch(batch(n, n)))
 
     async def test_a_plugin_that_answers_nothing_any_more(
         self, workshop: Workshop, monkeypatch: pytest.MonkeyPatch

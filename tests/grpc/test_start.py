@@ -14,9 +14,9 @@ import pytest
 from cdp_pipeline.config.limits import Permissions
 from cdp_pipeline.errors import ArtifactError, PluginFault
 from cdp_pipeline.runtimes.grpc.faults import StartFailed
-from cdp_pipeline.runtimes.grpc.listeners import users_on
 from cdp_pipeline.runtimes.grpc.meeting import Address
 from cdp_pipeline.runtimes.grpc.port import LOOPBACK, HeldPort
+from cdp_pipeline.runtimes.processes.listeners import users_on
 from cdpplugin import Context
 from tests.grpc.conftest import RAW, Workshop, batch, marked, values
 
@@ -154,6 +154,13 @@ class TestMeeting:
             await workshop.launch(manifest, {})
         assert "plugin.executable_invalid" == caught.value.code
         assert "chmod +x" in caught.value.hint
+
+    async def test_a_null_byte(self, workshop: Workshop) -> None:
+        """An argument that no system can pass on is refused as any other that cannot be run."""
+        manifest = workshop.manifest(str(RAW), "plain\0")
+        with pytest.raises(ArtifactError) as caught:
+            await workshop.launch(manifest, {})
+        assert "plugin.executable_invalid" == caught.value.code
 
     async def test_an_environment_too_large(self, workshop: Workshop) -> None:
         """A configuration too large for an environment variable is refused, not lost."""

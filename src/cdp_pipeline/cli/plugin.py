@@ -27,7 +27,7 @@ from cdp_pipeline.observability.text import printable
 if TYPE_CHECKING:
     from cdp_pipeline.runtimes.grpc.remote import RemoteTerms
     from cdp_pipeline.testing.inspection import Inspection
-    from cdp_pipeline.testing.launchers import Launchers, Target
+    from cdp_pipeline.testing.launchers import Launchers, ManifestTarget, Target
     from cdpplugin.testing import Report, Result, Subject
 
 app = typer.Typer(
@@ -44,6 +44,11 @@ Plugin = Annotated[
     ),
 ]
 ShowLogs = Annotated[bool, typer.Option("--logs", help="Show what the plugin prints.")]
+
+Grant = Annotated[
+    bool,
+    typer.Option("--grant", help="Give it what its manifest asks for under `permissions`."),
+]
 
 _MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
 
@@ -78,6 +83,7 @@ def build(
 def inspect(
     plugin: Plugin,
     logs: ShowLogs = False,
+    grant: Grant = False,
     output: Output = OutputFormat.TEXT,
     tls: Tls = False,
     tls_ca: TlsCa = None,
@@ -94,7 +100,7 @@ def inspect(
 
     _configure_logs(logs=logs)
     options = ConnectionOptions(tls, tls_ca, tls_certificate, tls_key, tls_server_name, token_env)
-    target, launchers = _reached(plugin, options, logs=logs)
+    target, launchers = _reached(plugin, options, logs=logs, grants=grant)
 
     async def look() -> Inspection:
         await _built(target, launchers)
@@ -165,6 +171,7 @@ def conformance(
         typer.Option(help="Only this case, or group of cases.", show_default=False),
     ] = None,
     logs: ShowLogs = False,
+    grant: Grant = False,
     output: Output = OutputFormat.TEXT,
     tls: Tls = False,
     tls_ca: TlsCa = None,
@@ -182,7 +189,7 @@ def conformance(
     _configure_logs(logs=logs)
     sample = load_sample(config) if config else None
     options = ConnectionOptions(tls, tls_ca, tls_certificate, tls_key, tls_server_name, token_env)
-    target, launchers = _reached(plugin, options, logs=logs)
+    target, launchers = _reached(plugin, options, logs=logs, grants=grant)
 
     async def attempt() -> Report:
         await _built(target, launchers)
@@ -241,7 +248,9 @@ def _target(plugin: str) -> Target:
     return target_of(plugin)
 
 
-def _reached(plugin: str, options: ConnectionOptions, *, logs: bool) -> tuple[Target, Launchers]:
+def _reached(
+    plugin: str, options: ConnectionOptions, *, logs: bool, grants: bool
+) -> tuple[Target, Launchers]:
     """Return the plugin, and what launches or reaches it.
 
     Raises:
@@ -253,16 +262,25 @@ def _reached(plugin: str, options: ConnectionOptions, *, logs: bool) -> tuple[Ta
     has_address = isinstance(target, ManifestTarget) and target.manifest.address
     if not has_address and not isinstance(target, AddressTarget):
         options.require_address(plugin)
-        return target, _launchers(logs=logs)
+        if isinstance(target, ManifestTarget) and not grants:
+            _say_what_is_withheld(target)
+        return target, _launchers(logs=logs, grants=grants)
     return target, _launchers(logs=logs, remote=options.terms(os.environ))
 
 
-def _launchers(*, logs: bool, remote: RemoteTerms | None = None) -> Launchers:
+def _say_what_is_withheld(target: ManifestTarget) -> None:
+    asked = target.manifest.permissions
+    names = [*asked.env, *(grant.path for grant in asked.files)]
+    if names:
+        typer.echo(f"note: it asks for {', '.join(names)}; --grant gives it that", err=True)
+
+
+def _launchers(*, logs: bool, remote: RemoteTerms | None = None, grants: bool = False) -> Launchers:
     from cdp_pipeline.config.paths import cache_folder
     from cdp_pipeline.testing.launchers import Launchers, Silent
 
     log_of = None if logs else lambda _: Silent()
-    return Launchers(os.environ, cache_folder(os.environ), log_of, remote)
+    return Launchers(os.environ, cache_folder(os.environ), log_of, remote, grants=grants)
 
 
 async def _built(target: Target, launchers: Launchers) -> None:
@@ -270,5 +288,6 @@ async def _built(target: Target, launchers: Launchers) -> None:
     from cdp_pipeline.testing.launchers import ManifestTarget
 
     if isinstance(target, ManifestTarget) and not launchers.builder.is_built(target.manifest):
-        typer.echo(f"building {target.manifest.metadata().reference} ...", err=True)
+        reference = target.manifest.metadata().reference
+        typer.echo(f"building {reference} ... (--logs shows what that prints)", err=True)
         await launchers.builder.ensure(target.manifest)

@@ -166,12 +166,32 @@ class Hangs(Streaming):
         return echoed(batch)
 
 
+class HangsAll(Streaming):
+    """Never answers a batch."""
+
+    def answer(self, batch):
+        threading.Event().wait()
+
+
 class SinglesHang(Plain):
     """Never answers a message of type `Slow`; goes on with the others."""
 
     def Process(self, request, context):
         if request.type == "Slow":
             threading.Event().wait(60)
+        return super().Process(request, context)
+
+
+class SinglesLate(Plain):
+    """Answers a message of type `Slow` when the next one of another type comes."""
+
+    def __init__(self):
+        self.next = threading.Event()
+
+    def Process(self, request, context):
+        if request.type == "Slow":
+            self.next.wait()
+        self.next.set()
         return super().Process(request, context)
 
 
@@ -210,6 +230,22 @@ class DecreasingRows(Streaming):
     def answer(self, batch):
         rows = list(reversed(range(batch.rows)))
         return pb.ProcessBatchResponse(outputs=batch, output_rows=rows)
+
+
+class Nonsense(Streaming):
+    """Answers with unknown rows where a message is of type `Odd`."""
+
+    def answer(self, batch):
+        rows = [batch.rows] * batch.rows if "Odd" in batch.types else []
+        return pb.ProcessBatchResponse(outputs=batch, output_rows=rows)
+
+
+class Enlarges(Streaming):
+    """Answers each message with one of ten kilobytes."""
+
+    def answer(self, batch):
+        payloads = [b'"' + b"x" * 10_000 + b'"'] * batch.rows
+        return echoed(pb.MessageBatch(rows=batch.rows, payloads=payloads))
 
 
 class ManyRows(Streaming):
@@ -410,11 +446,15 @@ MODES = {
     "answers-nothing": AnswersNothing,
     "closes-socket": ClosesSocket,
     "hangs": Hangs,
+    "hangs-all": HangsAll,
     "singles": Singles,
     "singles-hang": SinglesHang,
+    "singles-late": SinglesLate,
     "deaf": Deaf,
     "unknown-rows": UnknownRows,
     "decreasing-rows": DecreasingRows,
+    "nonsense": Nonsense,
+    "enlarges": Enlarges,
     "many-rows": ManyRows,
     "uneven-columns": UnevenColumns,
     "not-json": NotJson,

@@ -4,7 +4,7 @@ PluginError
 ├── PluginTimeout        plugin.timeout               an answer was late
 ├── ProtocolViolation    plugin.protocol_violation    an answer makes no sense
 ├── MessageTooLarge      message.too_large            a message exceeds the limit
-├── MessageAtFault       plugin.crashed, plugin.timeout  a message ends the plugin each time
+├── MessageAtFault       (that of the failure)        a message that the plugin cannot stand
 ├── Retry
 │   ├── PluginCrashed    plugin.crashed               it died; it is started again
 │   └── PluginUnavailable plugin.unavailable          it cannot be reached for now
@@ -25,7 +25,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from cdp_pipeline.runtimes.grpc.ending import Ending, with_last_lines
+from cdp_pipeline.runtimes.processes.ending import Ending, with_last_lines
 from cdpplugin import Fatal, PluginError, Retry
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import decode_error
@@ -63,17 +63,17 @@ class PluginCrashed(Retry):
 
 
 class MessageAtFault(PluginError):
-    """A message ends the plugin each time it is asked alone."""
+    """A message ends the plugin, hangs it, or is answered with nonsense, also when asked alone."""
 
     code = "plugin.crashed"
     hint = "mend the plugin; until then `on_error: dead_letter` keeps the message and goes on"
 
     @classmethod
-    def of(cls, ended: PluginCrashed | PluginTimeout) -> MessageAtFault:
-        """Return the error of the one message with which the plugin *ended*."""
-        if isinstance(ended, PluginTimeout):
-            return cls(f"this message alone: {ended}", code=ended.code, hint=ended.hint)
-        return cls(f"this message ends the plugin each time: {ended}")
+    def of(cls, failed: PluginCrashed | PluginTimeout | ProtocolViolation) -> MessageAtFault:
+        """Return the error of the one message with which the plugin *failed*."""
+        if isinstance(failed, PluginCrashed):
+            return cls(f"this message ends the plugin each time: {failed}")
+        return cls(f"this message alone: {failed}", code=failed.code, hint=failed.hint)
 
 
 class PluginUnavailable(Retry):
@@ -86,7 +86,7 @@ class PluginWornOut(Fatal):
     """The plugin died too often to be started again."""
 
     code = "plugin.crashed"
-    hint = "its last lines say why it dies; run it by hand, or set the message aside"
+    hint = "its last lines say why it dies; run it by hand to see all that it prints"
 
 
 class StateLost(Fatal):

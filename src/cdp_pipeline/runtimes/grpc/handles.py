@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cdp_pipeline.runtimes.deadlines import Deadlines
 from cdp_pipeline.runtimes.grpc import client
 from cdp_pipeline.runtimes.grpc.client import DEFAULT_MAX_MESSAGE_BYTES
 from cdp_pipeline.runtimes.grpc.connection import Connection
-from cdp_pipeline.runtimes.grpc.deadlines import Deadlines
 from cdp_pipeline.runtimes.grpc.life import Life
 from cdpplugin import Batch, Context, Encoding, HealthStatus, PluginError, PluginMetadata
 from cdpplugin.backing import BACKINGS, Backings
@@ -30,11 +30,13 @@ class CallTerms:
         deadlines: How long its answers may take.
         max_message_bytes: Largest message, either way.
         backings: What makes payload columns of the bytes it answers.
+        isolates: Whether a message that ends it is found and its neighbours are asked again.
     """
 
     deadlines: Deadlines = field(default_factory=Deadlines)
     max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES
     backings: Backings = field(default_factory=lambda: BACKINGS)
+    isolates: bool = True
 
 
 class GrpcPlugin:

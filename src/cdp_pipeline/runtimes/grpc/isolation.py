@@ -1,4 +1,4 @@
-"""Find the message that ends a plugin, so that its neighbours get their answers.
+"""Find the message that a plugin cannot stand, so that its neighbours get their answers.
 
 For a plugin without state. Whoever executes it says how an instance is had and asked:
 
@@ -8,6 +8,7 @@ For a plugin without state. Whoever executes it says how an instance is had and 
 3. One that ends an instance alone is divided, and so are its parts that do the same.
 4. A message that ends two instances alone, or hangs one, is at fault: it comes back as the
    error of its row. Once may be chance, such as a kill from outside.
+5. A batch that is answered with nonsense, or with more than fits, is divided as well.
 
 Invariant: every row of a batch comes back with its answer or its error, or the batch fails
 as a whole. An instance that was ended by 2 to 4 was ended by the host's own doing: the next
@@ -20,8 +21,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
-from cdp_pipeline.runtimes.grpc.faults import MessageAtFault, PluginCrashed, PluginTimeout
-from cdp_pipeline.runtimes.grpc.sizes import joined
+from cdp_pipeline.runtimes.encodable import joined
+from cdp_pipeline.runtimes.grpc.faults import (
+    MessageAtFault,
+    PluginCrashed,
+    PluginTimeout,
+    ProtocolViolation,
+)
 from cdp_pipeline.runtimes.grpc.turns import Turns
 from cdpplugin import Batch, Outputs, PluginError
 
@@ -31,8 +37,8 @@ FAN_OUT = 16
 Asking a good part costs little, a bad one costs an instance or a deadline. So more parts are
 cheaper than halves: of 1000 rows one bad one is found in 3 steps and not in 10.
 """
-MOST_ENDED = 50
-"""Instances that one batch may cost: enough for about ten messages at fault in 1000.
+MOST_FAILED = 50
+"""Failures that one batch may cost: enough for about ten messages at fault in 1000.
 
 What is not settled by then is asked again row by row, by the stage.
 """
@@ -41,6 +47,7 @@ KILLS = 2
 
 I = TypeVar("I")  # noqa: E741 - an instance
 Ended = PluginCrashed | PluginTimeout
+Failed = Ended | ProtocolViolation
 
 
 class Subject(Protocol[I]):
@@ -59,6 +66,7 @@ class Subject(Protocol[I]):
         Raises:
             PluginCrashed: The instance died before it answered.
             PluginTimeout: It hung, and was ended.
+            ProtocolViolation: It answered nonsense, and lives.
         """
 
     def pardon(self, instance: I) -> None:
@@ -99,25 +107,25 @@ class Isolation(Generic[I]):
         async with self._turns.alone():
             return await self._divided(batch, instance, outcome)
 
-    async def _divided(self, batch: Batch, instance: I, ended: Ended) -> Outputs:
-        """Return the answer to *batch*, with which *instance* was *ended*."""
+    async def _divided(self, batch: Batch, instance: I, failed: Failed) -> Outputs:
+        """Return the answer to *batch*, with which *instance* has *failed*."""
         if self._answers_nothing:
-            raise ended
+            raise failed
         search = Search(batch, self._probe)
         self._log.warning(
-            "the plugin was ended while it held a batch: asking that again, alone",
+            "a batch failed as a whole: asking it again alone, to find the message at fault",
             rows=len(batch),
-            code=ended.code,
-            error=ended.message,
+            code=failed.code,
+            error=failed.message,
         )
         try:
-            await search.run(ended)
+            await search.run(failed)
         except SearchInVain as vain:
             self._answers_nothing = True
-            raise vain.ended from ended
+            raise vain.failed from failed
         for row, error in search.at_fault.items():
-            self._log.warning("a message ends the plugin", id=batch.ids[row], code=error.code)
-        if search.at_fault:
+            self._log.warning("a message is at fault", id=batch.ids[row], code=error.code)
+        if search.at_fault and not isinstance(failed, ProtocolViolation):
             self._explain(instance, {batch.ids[row] for row in search.at_fault})
             if search.answers:
                 self._take_answer()
@@ -142,18 +150,18 @@ class Isolation(Generic[I]):
         while self._explained:
             self._subject.excuse(self._explained.pop())
 
-    async def _outcome(self, instance: I, batch: Batch) -> Outputs | Ended:
+    async def _outcome(self, instance: I, batch: Batch) -> Outputs | Failed:
         try:
             outputs = await self._subject.ask(instance, batch)
-        except (PluginCrashed, PluginTimeout) as ended:
-            return ended
+        except (PluginCrashed, PluginTimeout, ProtocolViolation) as failed:
+            return failed
         self._take_answer()
         return outputs
 
-    async def _probe(self, batch: Batch) -> Outputs | Ended:
+    async def _probe(self, batch: Batch) -> Outputs | Failed:
         instance = await self._subject.instance()
         outcome = await self._outcome(instance, batch)
-        if not isinstance(outcome, Outputs):
+        if isinstance(outcome, Ended):
             self._subject.pardon(instance)
         return outcome
 
@@ -162,12 +170,12 @@ class SearchInVain(Exception):
     """No message of a batch is answered: it is the plugin that is at fault.
 
     Attributes:
-        ended: How it was ended last.
+        failed: How it failed last.
     """
 
-    def __init__(self, ended: Ended) -> None:
-        super().__init__(str(ended))
-        self.ended = ended
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(str(failed))
+        self.failed = failed
 
 
 class Search:
@@ -175,29 +183,29 @@ class Search:
 
     Attributes:
         answers: The rows that were answered, and the answer.
-        at_fault: The rows that end the plugin.
+        at_fault: The rows that the plugin cannot stand.
         unsettled: The rows for which there were too many others.
     """
 
-    def __init__(self, batch: Batch, probe: Callable[[Batch], Awaitable[Outputs | Ended]]) -> None:
+    def __init__(self, batch: Batch, probe: Callable[[Batch], Awaitable[Outputs | Failed]]) -> None:
         self.answers: list[tuple[range, Outputs]] = []
         self.at_fault: dict[int, PluginError] = {}
         self.unsettled: list[range] = []
         self._batch = batch
         self._probe = probe
-        self._instances = 0
+        self._failures = 0
 
-    async def run(self, ended: Ended) -> None:
-        """Ask until every row is settled, or too many instances were ended.
+    async def run(self, failed: Failed) -> None:
+        """Ask until every row is settled, or it took too many instances.
 
         Raises:
             SearchInVain: Nothing is answered.
         """
         whole = range(len(self._batch))
-        # A batch that hung has had its time; one beside it was only interrupted.
-        is_main_suspect = isinstance(ended, PluginTimeout) and len(whole) > 1
+        # A batch beside one that died was only interrupted; one that failed otherwise had its turn.
+        is_main_suspect = not isinstance(failed, PluginCrashed) and len(whole) > 1
         pending = deque(_first_parts(whole) if is_main_suspect else [whole])
-        while pending and self._instances < MOST_ENDED:
+        while pending and self._failures < MOST_FAILED:
             rows = pending.popleft()
             outcome = await self._asked(rows)
             if isinstance(outcome, Outputs):
@@ -210,7 +218,7 @@ class Search:
                 pending += _first_parts(rows) if rows == whole else _parts(rows, len(rows))
         self.unsettled = list(pending)
 
-    async def _asked(self, rows: range) -> Outputs | Ended:
+    async def _asked(self, rows: range) -> Outputs | Failed:
         """Return the outcome of *rows* alone; a single one that dies gets its second chance."""
         part = self._batch.slice(rows.start, rows.stop)
         chances = KILLS if len(rows) == 1 else 1
@@ -218,15 +226,15 @@ class Search:
             outcome = await self._probe(part)
             if isinstance(outcome, Outputs):
                 return outcome
-            self._instances += 1
+            self._failures += 1
             chances -= 1
-            if not chances or isinstance(outcome, PluginTimeout):
+            if not chances or not isinstance(outcome, PluginCrashed):
                 return outcome
 
     def outputs(self) -> Outputs:
         """Return what was found, as the answer to the whole batch."""
         again = PluginCrashed(
-            f"too many messages of this batch end the plugin, {len(self.at_fault)} and more: "
+            f"too many messages of this batch are at fault, {len(self.at_fault)} and more: "
             "the others are asked again one by one",
             after_s=0.0,
         )

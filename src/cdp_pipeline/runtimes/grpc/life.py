@@ -19,8 +19,8 @@ from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.grpc import client, faults
 from cdp_pipeline.runtimes.grpc.client import Method
 from cdp_pipeline.runtimes.grpc.connection import Connection
-from cdp_pipeline.runtimes.grpc.ending import with_last_lines
 from cdp_pipeline.runtimes.grpc.restarts import Deaths, RestartPolicy
+from cdp_pipeline.runtimes.processes.ending import with_last_lines
 from cdpplugin import ConfigInvalid, Context, PluginError, Retry, encode_json
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import encode_context
@@ -34,6 +34,8 @@ STOP_S = 30.0
 """Longest waits for the calls of these names, in seconds."""
 _DEATH_S = 2.0
 """Longest wait between a broken connection and the news that the process ended."""
+_LINE_EVERY_S = 10.0
+"""How often it is said that the plugin is waited for, in seconds."""
 _ANSWER_S = 5.0
 """Longest wait for an answer that shows that an instance can be reached at all, in seconds."""
 _LATE = grpc.StatusCode.DEADLINE_EXCEEDED
@@ -45,10 +47,12 @@ class Launcher(Protocol):
 
     Attributes:
         policy: When one that died is started again.
+        again: What that is called in the log.
         passes_config: Whether a configuration can be put into the environment.
     """
 
     policy: RestartPolicy
+    again: str
     passes_config: bool
 
     async def launch(self, config: bytes | None) -> Connection:
@@ -267,7 +271,7 @@ class Life:
         if not is_pardoned:
             self._check_worth(dead)
             await asyncio.sleep(self._deaths.delay_s)
-        self._log.warning("starting the plugin again", deaths=self._deaths.count)
+        self._log.warning(self._launcher.again, deaths=self._deaths.count)
         try:
             await self._begin_again()
         except (ConfigInvalid, Retry):
@@ -310,7 +314,7 @@ class Life:
     async def _configure(self, connection: Connection) -> None:
         request = pb.ConfigureRequest(config=self._config or b"{}")
         try:
-            await self.call(connection, client.CONFIGURE, request, CONFIGURE_S)
+            await self._awaited(connection, client.CONFIGURE, request, CONFIGURE_S)
         except (Retry, ConfigInvalid, faults.PluginTimeout):
             raise
         except PluginError as error:
@@ -318,4 +322,18 @@ class Life:
 
     async def _start(self, connection: Connection) -> None:
         if pb.FEATURE_LIFECYCLE in connection.features:
-            self.started = await self.call(connection, client.START, self._context, START_S)
+            self.started = await self._awaited(connection, client.START, self._context, START_S)
+
+    async def _awaited(
+        self, connection: Connection, method: Method[R], request: Any, timeout_s: float
+    ) -> R:
+        """Call the plugin, and say from time to time that it is what everybody waits for."""
+        call = asyncio.ensure_future(self.call(connection, method, request, timeout_s))
+        try:
+            while not (await asyncio.wait([call], timeout=_LINE_EVERY_S))[0]:
+                self._log.info("waiting for the plugin", to=method.name, at_most_s=timeout_s)
+        except BaseException:
+            call.cancel()
+            await asyncio.wait([call])
+            raise
+        return call.result()

@@ -23,16 +23,16 @@ from cdp_pipeline.runtimes.grpc.client import (
     channel_options,
 )
 from cdp_pipeline.runtimes.grpc.connection import METADATA_REQUEST, Connection, Instance
-from cdp_pipeline.runtimes.grpc.ending import with_last_lines
-from cdp_pipeline.runtimes.grpc.environment import OLDEST_PROTOCOL
 from cdp_pipeline.runtimes.grpc.faults import (
     ProtocolUnsupported,
     StartFailed,
     StartTimeout,
     refused,
 )
-from cdp_pipeline.runtimes.grpc.listeners import users_on
+from cdp_pipeline.runtimes.grpc.handshake import OLDEST_PROTOCOL
 from cdp_pipeline.runtimes.grpc.tls import tls_failure
+from cdp_pipeline.runtimes.processes.ending import with_last_lines
+from cdp_pipeline.runtimes.processes.listeners import users_on
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import PROTOCOL
 
@@ -144,19 +144,19 @@ class Meeting:
             MetadataInvalid: What it says of itself cannot be used.
         """
         ended: asyncio.Future[Any] = self._instance.ended
-        meeting: asyncio.Future[Any] = asyncio.ensure_future(self._meet())
+        meeting = asyncio.ensure_future(self._meet())
         try:
             await asyncio.wait(
                 [meeting, ended],
                 timeout=self._terms.timeout_s,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            if meeting.done() and not ended.done():
-                connection: Connection = meeting.result()
-                return connection
-        finally:
-            meeting.cancel()
-            await asyncio.wait([meeting])
+        except BaseException:
+            await _abandon(meeting)
+            raise
+        if meeting.done() and not ended.done():
+            return meeting.result()
+        await _abandon(meeting)
         raise self._failure()
 
     def _failure(self) -> StartFailed:
@@ -214,6 +214,14 @@ class Meeting:
                     raise failed from error
                 self._heard = (error.details() or "it is unavailable").lower()
             await asyncio.sleep(_POLL_S)
+
+
+async def _abandon(meeting: asyncio.Future[Connection]) -> None:
+    """End a meeting that nobody waits for any more, also one that has just come about."""
+    meeting.cancel()
+    await asyncio.wait([meeting])
+    if not meeting.cancelled() and meeting.exception() is None:
+        await meeting.result().client.close()
 
 
 async def _wait_serving(client: Client) -> bool:
