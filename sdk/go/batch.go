@@ -91,7 +91,7 @@ func (b *Batch) Len() int {
 
 // Message returns row as a message of its own.
 //
-// It fails with [CodeMetadataInvalid] where the metadata are not a JSON object, and with
+// It fails with [CodePayloadInvalid] where the metadata are not a JSON object, and with
 // [CodeEncodingUnsupported] for an Arrow batch, whose rows are in Arrow.
 func (b *Batch) Message(row int) (Message, error) {
 	if b.Encoding == EncodingArrow {
@@ -167,8 +167,22 @@ func (b *Batch) cuttable() {
 	}
 }
 
-// check fails where a column does not fit the number of rows, or the encoding is unknown.
+// check fails where a column does not fit the number of rows, a text is not UTF-8, or the encoding
+// is unknown.
 func (b *Batch) check() error {
+	if err := b.checkShape(); err != nil {
+		return err
+	}
+	for _, texts := range []Column[string]{b.IDs, b.Types, b.TraceIDs, b.ContentTypes} {
+		if err := checkTexts(texts...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkShape is check without a look at the texts.
+func (b *Batch) checkShape() error {
 	columns := []struct {
 		name    string
 		entries int
@@ -184,11 +198,6 @@ func (b *Batch) check() error {
 					column.name, column.entries, b.Rows),
 				Code: CodeBatchInvalid,
 			}
-		}
-	}
-	for _, texts := range []Column[string]{b.IDs, b.Types, b.TraceIDs, b.ContentTypes} {
-		if err := checkTexts(texts...); err != nil {
-			return err
 		}
 	}
 	switch b.Encoding {

@@ -1,7 +1,8 @@
+//go:build !wasip1
+
 package cdpplugin
 
 import (
-	"errors"
 	"unicode/utf8"
 
 	pb "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/gen/plugin/v1"
@@ -99,9 +100,7 @@ func eachField(data []byte, visit func(field protowire.Number, value, whole []by
 	return nil
 }
 
-var errText = errors.New("a text column holds invalid UTF-8")
-
-// unmarshalBatch reads the columns of data into batch; payloads, metadata and arrow share its memory.
+// unmarshalBatch reads the columns of data into batch, as readBatch does without a library; payloads, metadata and arrow share its memory.
 func unmarshalBatch(data []byte, batch *pb.MessageBatch) error {
 	var rest []byte
 	size := len(data)
@@ -141,15 +140,6 @@ func unmarshalBatch(data []byte, batch *pb.MessageBatch) error {
 		return err
 	}
 	return proto.UnmarshalOptions{Merge: true}.Unmarshal(rest, batch)
-}
-
-// appendEntry appends one entry. A second one shows that the column is not constant: it then gets
-// room for all rows at once.
-func appendEntry[T any](column []T, entry T, room int) []T {
-	if len(column) == 1 && cap(column) < room {
-		column = append(make([]T, 0, room), column[0])
-	}
-	return append(column, entry)
 }
 
 func appendText(column []string, value []byte, room int) ([]string, error) {

@@ -1,13 +1,11 @@
 package cdpplugin
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	pb "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/gen/plugin/v1"
-	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // Codes of the errors that this SDK itself gives.
@@ -19,15 +17,19 @@ const (
 	CodeDrop                = "plugin.drop"
 	CodeFatal               = "plugin.fatal"
 	CodeOutputInvalid       = "plugin.output_invalid"
-	CodePanic               = "plugin.panic"
-	CodeAnswerTooLarge      = "plugin.answer_too_large"
+	CodeCreditsExceeded     = "plugin.credits_exceeded"
+	CodeStateUnsupported    = "plugin.state_unsupported"
+	CodeEnvironmentInvalid  = "plugin.environment_invalid"
+	CodeAddressUnavailable  = "plugin.address_unavailable"
 	CodeBatchInvalid        = "message.batch_invalid"
-	CodeMetadataInvalid     = "message.metadata_invalid"
+	CodePayloadInvalid      = "message.payload_invalid"
 	CodeNumberTooLarge      = "message.number_too_large"
+	CodeTooLarge            = "message.too_large"
 )
 
 // PluginError is a failure with a stable code; the stage's `on_error` policy decides what happens.
-// An error of any other type is treated as a PluginError of code [CodeFailed].
+// An error of any other type, and a panic, is treated as a PluginError of code [CodeFailed]; one by which encoding/json
+// says that a text is no JSON, or that a value has no form in it, of code [CodePayloadInvalid].
 type PluginError struct {
 	Message string
 	// Code is the stable dotted name of the kind of error, e.g. "lake.gap".
@@ -90,49 +92,105 @@ func (e ConfigInvalid) Unwrap() error { return e.Err }
 func (e Retry) Unwrap() error         { return e.Err }
 func (e Fatal) Unwrap() error         { return e.Err }
 
-func (e PluginError) proto() *pb.Error {
-	return &pb.Error{Code: or(e.Code, CodeFailed), Hint: e.Hint}
+// instruction is what an error asks of the host, numbered as in plugin.proto.
+type instruction int
+
+const (
+	instructionNone instruction = iota
+	instructionRetry
+	instructionDrop
+	instructionFatal
+)
+
+// errorReport is an error as the host is told of it.
+type errorReport struct {
+	instruction instruction
+	code        string
+	message     string
+	hint        string
+	// after is the least wait before a retry.
+	after time.Duration
 }
 
-func (e ConfigInvalid) proto() *pb.Error {
-	return &pb.Error{Code: or(e.Code, CodeConfigInvalid), Hint: e.Hint}
+func (e PluginError) report() errorReport {
+	return errorReport{code: or(e.Code, CodeFailed), hint: e.Hint}
 }
 
-func (e Retry) proto() *pb.Error {
-	answer := &pb.Error{
-		Instruction: pb.Error_INSTRUCTION_RETRY, Code: or(e.Code, CodeRetry), Hint: e.Hint,
-	}
-	if e.After > 0 {
-		answer.RetryAfter = durationpb.New(e.After)
-	}
-	return answer
+func (e ConfigInvalid) report() errorReport {
+	return errorReport{code: or(e.Code, CodeConfigInvalid), hint: e.Hint}
 }
 
-func (e Drop) proto() *pb.Error {
-	return &pb.Error{Instruction: pb.Error_INSTRUCTION_DROP, Code: CodeDrop}
+func (e Retry) report() errorReport {
+	return errorReport{instruction: instructionRetry, code: or(e.Code, CodeRetry), hint: e.Hint, after: max(e.After, 0)}
 }
 
-func (e Fatal) proto() *pb.Error {
-	return &pb.Error{
-		Instruction: pb.Error_INSTRUCTION_FATAL, Code: or(e.Code, CodeFatal), Hint: e.Hint,
-	}
+func (e Drop) report() errorReport {
+	return errorReport{instruction: instructionDrop, code: CodeDrop}
+}
+
+func (e Fatal) report() errorReport {
+	return errorReport{instruction: instructionFatal, code: or(e.Code, CodeFatal), hint: e.Hint}
 }
 
 // known is one of the error types above, by value or by pointer.
 type known interface {
 	error
-	proto() *pb.Error
+	report() errorReport
 }
 
-// errorProto returns err as the wire knows it; the message is that of the whole chain.
-func errorProto(err error) *pb.Error {
-	answer := &pb.Error{Code: CodeFailed}
+// reportOf returns err as the host is told of it; the message is that of the whole chain.
+func reportOf(err error) errorReport {
+	told := errorReport{code: CodeFailed}
 	var instruction known
 	if errors.As(err, &instruction) {
-		answer = instruction.proto()
+		told = instruction.report()
+	} else if isOfJSON(err) {
+		told.code = CodePayloadInvalid
 	}
-	answer.Message = strings.ToValidUTF8(err.Error(), "\uFFFD")
-	return answer
+	told.message = cutCharacters(valid(err.Error()))
+	told.code, told.hint = valid(told.code), cutCharacters(valid(told.hint))
+	return told
+}
+
+// valid returns text as UTF-8, which every text of a message is.
+func valid(text string) string {
+	return strings.ToValidUTF8(text, "\uFFFD")
+}
+
+// textCharacters is the longest message or hint that travels.
+const textCharacters = 4000
+
+func cutCharacters(text string) string {
+	if len(text) <= textCharacters {
+		return text
+	}
+	if characters := []rune(text); len(characters) > textCharacters {
+		return string(characters[:textCharacters-4]) + " ..."
+	}
+	return text
+}
+
+// What of an error stands in the end of a call, where an HTTP/2 peer takes 8 KB in all.
+const (
+	trailerMessageBytes = 2000
+	trailerHintBytes    = 500
+	statusMessageBytes  = 800
+)
+
+func cutBytes(text string, size int) string {
+	if len(text) <= size {
+		return text
+	}
+	return strings.ToValidUTF8(text[:size-4], "") + " ..."
+}
+
+// isOfJSON tells whether encoding/json refused a text that is no JSON, or a value that has no form in
+// it, such as NaN.
+func isOfJSON(err error) bool {
+	var text *json.SyntaxError
+	var value *json.UnsupportedValueError
+	var kind *json.UnsupportedTypeError
+	return errors.As(err, &text) || errors.As(err, &value) || errors.As(err, &kind)
 }
 
 // asDrop tells whether err says that a message be left out, and why. The outermost instruction of

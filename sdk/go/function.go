@@ -2,6 +2,7 @@ package cdpplugin
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 )
 
@@ -123,16 +124,33 @@ type functionConsumer struct {
 
 // Consume calls the function for each message, in order; a Drop leaves its message out.
 func (c *functionConsumer) Consume(ctx context.Context, delivery Delivery) (*int64, error) {
-	for row := 0; row < delivery.Batch.Len(); row++ {
-		message, err := delivery.Batch.Message(row)
+	if _, err := c.consumeEach(ctx, delivery.Batch); err != nil {
+		return nil, err
+	}
+	return Position(delivery.CompletedThrough), nil
+}
+
+// consumeEach hands over each message until one fails, and counts those that are left out.
+func (c *functionConsumer) consumeEach(ctx context.Context, batch *Batch) (map[string]int, error) {
+	var dropped map[string]int
+	for row := 0; row < batch.Len(); row++ {
+		message, err := batch.Message(row)
 		if err == nil {
 			err = c.consume(ctx, message)
 		}
-		if _, dropped := asDrop(err); err != nil && !dropped {
+		reason, isDrop := asDrop(err)
+		if err != nil && !isDrop {
 			return nil, err
 		}
+		if isDrop {
+			slog.Debug("message dropped", "id", message.ID, "reason", reason)
+			if dropped == nil {
+				dropped = map[string]int{}
+			}
+			dropped[reason]++
+		}
 	}
-	return Position(delivery.CompletedThrough), nil
+	return dropped, nil
 }
 
 type functionSource struct {

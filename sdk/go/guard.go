@@ -21,7 +21,7 @@ func guard(work func() error) (err error) {
 
 func panicked(cause any) error {
 	panicLog.write(cause, debug.Stack())
-	return PluginError{Message: fmt.Sprintf("panic: %v", cause), Code: CodePanic}
+	return fmt.Errorf("panic: %v", cause)
 }
 
 // panicLog writes stacks of panics, at most one in panicPause: a fault may hit every message.

@@ -3,12 +3,9 @@ package cdpplugin
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"math"
 	"sort"
 	"strconv"
-
-	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // largestExact is the largest whole number up to which a float64 skips none: 2^53.
@@ -25,7 +22,7 @@ func decodeMetadata(text []byte) (map[string]interface{}, error) {
 	var object map[string]interface{}
 	if err := decoder.Decode(&object); err != nil {
 		return nil, PluginError{
-			Message: "expected metadata to be a JSON object", Code: CodeMetadataInvalid, Err: err,
+			Message: "expected metadata to be a JSON object", Code: CodePayloadInvalid, Err: err,
 		}
 	}
 	if object == nil {
@@ -75,7 +72,7 @@ func encodeMetadata(object map[string]interface{}) ([]byte, error) {
 	text, err := appendJSON(make([]byte, 0, 128), object)
 	if err != nil {
 		return nil, PluginError{
-			Message: "the metadata cannot be written as JSON", Code: CodeMetadataInvalid, Err: err,
+			Message: "the metadata cannot be written as JSON", Code: CodePayloadInvalid, Err: err,
 			Hint: "use plain numbers, strings, slices and maps with string keys",
 		}
 	}
@@ -143,55 +140,4 @@ func plain(text string) bool {
 		}
 	}
 	return true
-}
-
-// structOf returns a JSON object as a Struct; an integer beyond 2^53, which it would round, is refused.
-func structOf(text []byte) (*structpb.Struct, error) {
-	if len(text) == 0 {
-		return nil, nil
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
-	var object map[string]interface{}
-	if err := decoder.Decode(&object); err != nil {
-		return nil, PluginError{
-			Message: "expected metadata to be a JSON object", Code: CodeMetadataInvalid, Err: err,
-		}
-	}
-	for key, value := range object {
-		small, err := refuseLarge(key, value)
-		if err != nil {
-			return nil, err
-		}
-		object[key] = small
-	}
-	return structpb.NewStruct(object)
-}
-
-func refuseLarge(key string, value interface{}) (interface{}, error) {
-	var err error
-	switch value := value.(type) {
-	case json.Number:
-		if isLarge(value) {
-			return nil, PluginError{
-				Message: fmt.Sprintf("metadata `%s` holds %s, expected an integer of at most 2^53 in a single call", key, value),
-				Code:    CodeNumberTooLarge,
-				Hint:    "write it as text",
-			}
-		}
-		return value.Float64()
-	case map[string]interface{}:
-		for name, entry := range value {
-			if value[name], err = refuseLarge(key, entry); err != nil {
-				return nil, err
-			}
-		}
-	case []interface{}:
-		for at, entry := range value {
-			if value[at], err = refuseLarge(key, entry); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return value, nil
 }

@@ -249,7 +249,7 @@ func TestConsume(t *testing.T) {
 	if got := exchange(&pb.ConsumeRequest{Sequence: 2, Batch: rowsOfJSON(`"retry"`), Positions: []int64{6}}); got.GetError().GetInstruction() != pb.Error_INSTRUCTION_RETRY {
 		t.Errorf("expected a retry, got %v", got)
 	}
-	if got := exchange(&pb.ConsumeRequest{Sequence: 3, Batch: rowsOfJSON(`"panic"`), Positions: []int64{6}}); got.GetError().GetCode() != CodePanic {
+	if got := exchange(&pb.ConsumeRequest{Sequence: 3, Batch: rowsOfJSON(`"panic"`), Positions: []int64{6}}); got.GetError().GetCode() != CodeFailed {
 		t.Errorf("expected a panic, got %v", got)
 	}
 	if got := exchange(&pb.ConsumeRequest{Sequence: 4, Batch: rowsOfJSON("1"), CompletedThrough: 6}); got.GetError().GetCode() != CodeBatchInvalid {
@@ -311,6 +311,7 @@ type counter struct {
 	last         int64
 	fault        string
 	acknowledged chan int64
+	refusing     error
 }
 
 func (c *counter) Metadata() PluginMetadata { return PluginMetadata{Name: "counter", Version: "1.0.0"} }
@@ -354,7 +355,33 @@ func (c *counter) Read(ctx context.Context, after *Resume, yield func(SourceBatc
 
 func (c *counter) Acknowledge(_ context.Context, through int64) error {
 	c.acknowledged <- through
+	if through < 0 {
+		return c.refusing
+	}
 	return nil
+}
+
+// reads opens a source's stream with a first request.
+func reads(t *testing.T, plugin *served, first *pb.ReadRequest) pb.PluginService_ReadClient {
+	t.Helper()
+	stream, err := plugin.Read(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(first); err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
+// readNext returns the next response of a source.
+func readNext(t *testing.T, stream pb.PluginService_ReadClient) *pb.ReadResponse {
+	t.Helper()
+	response, err := stream.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response
 }
 
 // A source sends a batch a credit, goes on where it is told, and learns what is durable.
@@ -391,11 +418,70 @@ func TestRead(t *testing.T) {
 			if got := <-source.acknowledged; got != 2 {
 				t.Errorf("expected 2, got %d", got)
 			}
-			send(&pb.ReadRequest{Credits: 5})
+			send(&pb.ReadRequest{Credits: 2})
 		}
 	}
+	if got := readNext(t, stream); !got.GetEnded() {
+		t.Errorf("expected the end, which costs no credit, got %v", got)
+	}
+}
+
+// After its end a source hears of everything durable; what it cannot take then ends nothing.
+func TestReadAcknowledgesAfterTheEnd(t *testing.T) {
+	source := &counter{last: 0, acknowledged: make(chan int64, 3), refusing: errors.New("no cursor")}
+	stream := reads(t, servePlugin(t, source), &pb.ReadRequest{Credits: 1})
+	if first, end := readNext(t, stream), readNext(t, stream); first.GetEnded() || !end.GetEnded() {
+		t.Errorf("expected a batch and the end, got %v, %v", first, end)
+	}
+	for _, through := range []int64{-1, 0} {
+		if err := stream.Send(&pb.ReadRequest{AcknowledgedThrough: Position(through)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
-		t.Errorf("expected the end, got %v", err)
+		t.Errorf("expected the end of the call, got %v", err)
+	}
+	if first, second := <-source.acknowledged, <-source.acknowledged; first != -1 || second != 0 {
+		t.Errorf("expected -1 and 0, got %d and %d", first, second)
+	}
+}
+
+// What a source cannot acknowledge ends the reading with that error, from the first request on.
+func TestReadFailsWithAnAcknowledgement(t *testing.T) {
+	lost := Fatal{Message: "the cursor is lost", Code: "counter.cursor"}
+	source := &counter{last: 5, acknowledged: make(chan int64, 2), refusing: lost}
+	plugin := servePlugin(t, source)
+	later := reads(t, plugin, &pb.ReadRequest{Credits: 1})
+	readNext(t, later)
+	if err := later.Send(&pb.ReadRequest{AcknowledgedThrough: Position(-1)}); err != nil {
+		t.Fatal(err)
+	}
+	for name, stream := range map[string]pb.PluginService_ReadClient{
+		"later":    later,
+		"at first": reads(t, plugin, &pb.ReadRequest{AcknowledgedThrough: Position(-1)}),
+	} {
+		if got := readNext(t, stream).GetError(); got.GetCode() != lost.Code || got.GetInstruction() != pb.Error_INSTRUCTION_FATAL {
+			t.Errorf("%s: expected %s, got %v", name, lost.Code, got)
+		}
+	}
+}
+
+// A host that grants nothing more and closes its side gets what it paid for, and no word of an end.
+func TestReadEndsWithTheCredits(t *testing.T) {
+	stream := reads(t, servePlugin(t, &counter{last: 9}), &pb.ReadRequest{Credits: 2})
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := readNext(t, stream); got.GetEnded() {
+			t.Errorf("expected a batch, got %v", got)
+		}
+	}
+	if got, err := stream.Recv(); !errors.Is(err, io.EOF) {
+		t.Errorf("expected the end of the call, got %v %v", got, err)
 	}
 }
 
@@ -422,9 +508,9 @@ func TestReadCredits(t *testing.T) {
 	}
 }
 
-// A source that fails says why on the stream; only one that came to its end ends it in silence.
+// A source that fails says why on the stream, and not that it has ended.
 func TestReadFailures(t *testing.T) {
-	for fault, expected := range map[string]string{"retry": CodeRetry, "panic": CodePanic, "decreasing": CodeOutputInvalid} {
+	for fault, expected := range map[string]string{"retry": CodeRetry, "panic": CodeFailed, "decreasing": CodeOutputInvalid} {
 		plugin := servePlugin(t, &counter{last: 2, fault: fault})
 		stream, err := plugin.Read(testContext(t))
 		if err != nil {
@@ -447,25 +533,44 @@ func TestReadFailures(t *testing.T) {
 	}
 }
 
-// A source that is told to end does not look as if its stream had come to its end.
-func TestReadDrains(t *testing.T) {
-	plugin := servePlugin(t, &counter{last: 0, fault: "patient"})
-	stream, err := plugin.Read(testContext(t))
+// What exceeds the limit comes in pieces, each for a credit; only the last one completes its position.
+func TestReadIsCut(t *testing.T) {
+	text := json.RawMessage(`"` + strings.Repeat("x", 40_000) + `"`)
+	batch, err := BatchOf(Message{Payload: text}, Message{Payload: text}, Message{Payload: text}, Message{Payload: text})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stream.Send(&pb.ReadRequest{Credits: 9}); err != nil {
-		t.Fatal(err)
+	found := SourceBatch{Batch: batch, Positions: []int64{1, 2, 2, 3}, Token: []byte("t")}
+	plugin := serveOn(t, func(options ...Option) error {
+		return Serve(&listed{batches: []SourceBatch{found}}, options...)
+	}, map[string]string{"PLUGIN_MAX_MESSAGE_BYTES": "100000"})
+	stream := reads(t, plugin, &pb.ReadRequest{Credits: 2})
+	first, second := readNext(t, stream), readNext(t, stream)
+	if !slices.Equal([]int64{1, 2}, first.GetPositions()) || first.GetCompletedThrough() != 1 || len(first.GetToken()) != 0 {
+		t.Errorf("expected half of it through 1, got %v through %v", first.GetPositions(), first.GetCompletedThrough())
 	}
-	if _, err := stream.Recv(); err != nil {
-		t.Fatal(err)
+	if !slices.Equal([]int64{2, 3}, second.GetPositions()) || second.GetCompletedThrough() != 3 || string(second.GetToken()) != "t" {
+		t.Errorf("expected the rest through 3, got %v through %v", second.GetPositions(), second.GetCompletedThrough())
 	}
-	plugin.end()
-	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable {
-		t.Errorf("expected Unavailable, got %v", err)
-	}
-	if err := <-plugin.ended; err != nil {
-		t.Errorf("expected a clean end, got %v", err)
+}
+
+// A source that is told to end does not look as if its stream had come to its end, and one that had
+// come to it lets go.
+func TestReadDrains(t *testing.T) {
+	for _, fault := range []string{"patient", ""} {
+		plugin := servePlugin(t, &counter{last: 0, fault: fault})
+		stream := reads(t, plugin, &pb.ReadRequest{Credits: 9})
+		readNext(t, stream)
+		if fault == "" && !readNext(t, stream).GetEnded() {
+			t.Error("expected the end")
+		}
+		plugin.end()
+		if _, err := stream.Recv(); status.Code(err) != codes.Unavailable {
+			t.Errorf("expected Unavailable, got %v", err)
+		}
+		if err := <-plugin.ended; err != nil {
+			t.Errorf("expected a clean end, got %v", err)
+		}
 	}
 }
 

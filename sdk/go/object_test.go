@@ -65,6 +65,21 @@ func TestObjectRefused(t *testing.T) {
 	}
 }
 
+// Values may be nested as deeply as encoding/json takes them, and not a level deeper.
+func TestObjectDepth(t *testing.T) {
+	for depth, expected := range map[int]bool{9_999: true, 10_000: false} {
+		for _, text := range []string{
+			`{"a":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}`,
+			`{"a":` + strings.Repeat(`{"":`, depth-1) + "[]" + strings.Repeat("}", depth-1) + `}`,
+		} {
+			_, err := ParseObject([]byte(text))
+			if expected != (err == nil) || expected != json.Valid([]byte(text)) {
+				t.Errorf("depth %d: expected %v, got %v", depth, expected, err)
+			}
+		}
+	}
+}
+
 // Exactly the objects that encoding/json takes are taken, but for text that is not UTF-8, and
 // written again they mean the same.
 func FuzzObject(f *testing.F) {

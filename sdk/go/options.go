@@ -2,10 +2,15 @@ package cdpplugin
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"runtime"
+	"time"
 )
+
+// How long calls in progress may take when the plugin is told to end. A host kills earlier or
+// later as it likes; this bounds a plugin whose host is gone.
+const stopGrace = 30 * time.Second
 
 // Option changes how a plugin is served.
 type Option func(*settings)
@@ -13,22 +18,26 @@ type Option func(*settings)
 type settings struct {
 	ctx       context.Context
 	workers   int
-	tls       *tls.Config
+	grace     time.Duration
+	tls       *tlsConfig
 	configure func(context.Context, json.RawMessage) error
 	start     func(context.Context, StageContext) error
 	stop      func(context.Context) error
 	health    func(context.Context) HealthStatus
 }
 
-func settingsOf(metadata PluginMetadata, options []Option) settings {
-	chosen := settings{ctx: context.Background(), workers: runtime.GOMAXPROCS(0)}
+func settingsOf(metadata PluginMetadata, options []Option) (settings, error) {
+	chosen := settings{ctx: context.Background(), workers: runtime.GOMAXPROCS(0), grace: stopGrace}
 	for _, option := range options {
 		option(&chosen)
 	}
-	if metadata.Stateful || chosen.workers < 1 {
+	if chosen.workers < 1 {
+		return chosen, fmt.Errorf("workers must be at least 1, got %d", chosen.workers)
+	}
+	if metadata.Stateful {
 		chosen.workers = 1
 	}
-	return chosen
+	return chosen, nil
 }
 
 // WithWorkers sets how many batches are processed at the same time; without it, one a processor
@@ -40,12 +49,6 @@ func WithWorkers(workers int) Option {
 // WithContext ends the serving gracefully when ctx ends, as SIGTERM does.
 func WithContext(ctx context.Context) Option {
 	return func(s *settings) { s.ctx = ctx }
-}
-
-// WithTLS serves TLS on TCP, for a plugin that runs as a remote service; client certificates are
-// asked for where config says so. A Unix socket has no need of it.
-func WithTLS(config *tls.Config) Option {
-	return func(s *settings) { s.tls = config }
 }
 
 // WithConfigure takes the configuration of a plugin made of one function, before its first

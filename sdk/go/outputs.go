@@ -3,6 +3,7 @@ package cdpplugin
 import (
 	"bytes"
 	"slices"
+	"unicode/utf8"
 	"unsafe"
 )
 
@@ -19,6 +20,8 @@ type Outputs struct {
 	Errors map[int]error
 	// Dropped says why rows were left out, counted by reason, for those that said so.
 	Dropped map[string]int
+	// gathered is a batch whose texts a collector has looked at.
+	gathered *Batch
 }
 
 // Each answers one output an input row, in the same order.
@@ -28,10 +31,8 @@ func Each(batch *Batch) *Outputs {
 
 // check fails where the outputs do not fit a batch of the given number of rows.
 func (o *Outputs) check(rows int) error {
-	if o.Batch != nil {
-		if err := o.Batch.check(); err != nil {
-			return err
-		}
+	if err := o.checkBatch(); err != nil {
+		return err
 	}
 	if o.Rows == nil && o.Batch.Len() > 0 && o.Batch.Len() != rows {
 		return outputInvalid("expected %d outputs, one for each input row, got %d", rows, o.Batch.Len())
@@ -52,6 +53,16 @@ func (o *Outputs) check(rows int) error {
 		}
 	}
 	return nil
+}
+
+func (o *Outputs) checkBatch() error {
+	switch {
+	case o.Batch == nil:
+		return nil
+	case o.Batch == o.gathered:
+		return o.Batch.checkShape()
+	}
+	return o.Batch.check()
 }
 
 // OutputCollector gathers messages, drops and errors into the columns of [Outputs].
@@ -81,13 +92,13 @@ func NewOutputCollector(batch *Batch) *OutputCollector {
 }
 
 // Add takes message as an output of input row; rows come in order. It fails with
-// [CodeMetadataInvalid] where the metadata cannot be written as JSON.
+// [CodePayloadInvalid] where the metadata cannot be written as JSON.
 func (c *OutputCollector) Add(row int, message Message) error {
 	metadata, err := encodeMetadata(message.Metadata)
 	if err != nil {
 		return err
 	}
-	if err := checkTexts(message.ID, message.Type, message.TraceID, message.ContentType); err != nil {
+	if err := c.checkTexts(row, &message); err != nil {
 		return err
 	}
 	contentType := message.ContentType
@@ -99,15 +110,31 @@ func (c *OutputCollector) Add(row int, message Message) error {
 		message.Payload = []byte("null")
 	}
 	room := cap(c.payloads)
-	c.ids.add(message.ID, room, equal)
-	c.types.add(message.Type, room, equal)
-	c.metadata.add(metadata, room, bytes.Equal)
-	c.sources.add(message.Source, room, equal)
-	c.traceIDs.add(message.TraceID, room, equal)
-	c.contentTypes.add(contentType, room, equal)
+	c.ids.add(message.ID, c.ids.first == message.ID, room)
+	c.types.add(message.Type, c.types.first == message.Type, room)
+	c.metadata.add(metadata, bytes.Equal(c.metadata.first, metadata), room)
+	c.sources.add(message.Source, c.sources.first == message.Source, room)
+	c.traceIDs.add(message.TraceID, c.traceIDs.first == message.TraceID, room)
+	c.contentTypes.add(contentType, c.contentTypes.first == contentType, room)
 	c.payloads = append(c.payloads, message.Payload)
 	c.outputs.Rows = append(c.outputs.Rows, row)
 	c.unchanged = append(c.unchanged, unchanged)
+	return nil
+}
+
+// checkTexts fails where a text of the message is not UTF-8. Those of the input are.
+func (c *OutputCollector) checkTexts(row int, message *Message) error {
+	if c.input == nil || row >= c.input.Rows {
+		return checkTexts(message.ID, message.Type, message.TraceID, message.ContentType)
+	}
+	for _, text := range [...]struct{ output, input string }{
+		{message.ID, c.input.IDs.At(row)}, {message.Type, c.input.Types.At(row)},
+		{message.TraceID, c.input.TraceIDs.At(row)}, {message.ContentType, ContentTypeJSON},
+	} {
+		if !sameText(text.output, text.input) && !utf8.ValidString(text.output) {
+			return checkTexts(text.output)
+		}
+	}
 	return nil
 }
 
@@ -164,14 +191,10 @@ func (c *OutputCollector) Outputs() (*Outputs, error) {
 	if rows > 0 && !slices.Contains(c.unchanged, false) {
 		batch.Encoding = c.input.Encoding
 	} else if c.input != nil && !c.input.text() && slices.Contains(c.unchanged, true) {
-		return nil, PluginError{
-			Message: "unchanged " + string(c.input.Encoding) + " payloads cannot stand beside JSON payloads in one answer",
-			Code:    CodeEncodingUnsupported,
-			Hint:    "give every output a JSON payload, or leave all payloads as they came",
-		}
+		return nil, mixedEncodings(c.input.Encoding, EncodingJSON)
 	}
 	outputs := c.outputs
-	outputs.Batch = batch
+	outputs.Batch, outputs.gathered = batch, batch
 	if outputs.Rows == nil {
 		outputs.Rows = []int{}
 	}
@@ -183,6 +206,11 @@ func same(one, other []byte) bool {
 	return len(one) == len(other) && len(one) > 0 && unsafe.SliceData(one) == unsafe.SliceData(other)
 }
 
+// sameText tells whether two texts are the same memory, or both empty.
+func sameText(one, other string) bool {
+	return len(one) == len(other) && (len(one) == 0 || unsafe.StringData(one) == unsafe.StringData(other))
+}
+
 // columnBuilder makes a column that stays one entry for as long as all entries are equal.
 type columnBuilder[T any] struct {
 	first   T
@@ -190,14 +218,15 @@ type columnBuilder[T any] struct {
 	rows    int
 }
 
-// add appends an entry; room is how many there may be in the end.
-func (b *columnBuilder[T]) add(entry T, room int, equal func(T, T) bool) {
+// add appends an entry; isFirst tells whether it equals the first one, room is how many there may be
+// in the end.
+func (b *columnBuilder[T]) add(entry T, isFirst bool, room int) {
 	switch {
 	case b.entries != nil:
 		b.entries = append(b.entries, entry)
 	case b.rows == 0:
 		b.first = entry
-	case !equal(b.first, entry):
+	case !isFirst:
 		b.entries = make(Column[T], b.rows, max(room, b.rows+1))
 		for row := range b.entries {
 			b.entries[row] = b.first
@@ -220,5 +249,3 @@ func (b *columnBuilder[T]) column() Column[T] {
 	}
 	return Column[T]{b.first}
 }
-
-func equal[T comparable](one, other T) bool { return one == other }

@@ -1,3 +1,5 @@
+//go:build !wasip1
+
 package cdpplugin
 
 import (
@@ -6,29 +8,22 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	pb "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/gen/plugin/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
 )
 
 // process has the plugin work on a batch, once one of its workers is free.
-func (s *service) process(ctx context.Context, processor Processor, batch *Batch) (outputs *Outputs, err error) {
+func (s *service) process(ctx context.Context, processor Processor, batch *Batch) (*Outputs, error) {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	err = guard(func() (err error) {
-		outputs, err = processor.ProcessBatch(ctx, batch)
-		return err
-	})
-	if reason, dropped := asDrop(err); dropped {
-		return &Outputs{Dropped: map[string]int{reason: batch.Len()}}, nil
-	}
-	return outputs, err
+	return answered(ctx, processor, s.metadata.Stateful, batch)
 }
 
 // answer returns the answer to a batch, of at most the size that the host takes.
@@ -41,25 +36,8 @@ func (s *service) answer(ctx context.Context, processor Processor, request *pb.M
 	if err != nil {
 		return nil, err
 	}
-	answer, err := answerProto(outputs, batch.Len())
-	if err != nil {
-		return nil, err
-	}
+	answer := answerProto(outputs, batch.Len())
 	return answer, s.fits(answer)
-}
-
-// envelopeBytes is what a message that wraps an answer adds to it, at the most.
-const envelopeBytes = 64
-
-func (s *service) fits(message proto.Message) error {
-	if size := proto.Size(message); size > s.maxMessageBytes-envelopeBytes {
-		return PluginError{
-			Message: fmt.Sprintf("the answer has %d bytes, expected at most %d", size, s.maxMessageBytes),
-			Code:    CodeAnswerTooLarge,
-			Hint:    "give smaller outputs, smaller batches, or a larger limit for messages",
-		}
-	}
-	return nil
 }
 
 // Process processes one message.
@@ -94,7 +72,7 @@ func (s *service) ProcessBatch(ctx context.Context, request *pb.ProcessBatchRequ
 	}
 	answer, err := s.answer(ctx, processor, request.GetBatch())
 	if err != nil {
-		return nil, statusOf(ctx, err, codes.InvalidArgument)
+		return nil, statusOf(ctx, err, codes.Internal)
 	}
 	return answer, nil
 }
@@ -110,8 +88,10 @@ func (s *service) Stream(stream grpc.BidiStreamingServer[pb.StreamRequest, pb.St
 	}
 	workers := cap(s.slots)
 	credits := workers * (1 + batchesAhead)
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
 	work := &streamWork{
-		service: s, processor: processor, stream: stream,
+		service: s, processor: processor, stream: stream, ctx: ctx, cancel: cancel, credits: int64(credits),
 		requests: make(chan *pb.StreamRequest, credits),
 		ended:    make(chan error, 1),
 	}
@@ -144,6 +124,12 @@ type streamWork struct {
 	requests  chan *pb.StreamRequest
 	ended     chan error
 	sending   sync.Mutex
+	// ctx ends with the stream, and when the host breaks its rules.
+	ctx    context.Context
+	cancel context.CancelFunc
+	// open counts the batches that are not answered, at most credits.
+	open    atomic.Int64
+	credits int64
 }
 
 // receive takes batches until the host ends the stream. It holds no more than the credits granted.
@@ -158,12 +144,25 @@ func (w *streamWork) receive() {
 			w.ended <- err
 			return
 		}
+		if w.open.Add(1) > w.credits {
+			w.cancel()
+			w.ended <- statusOf(w.stream.Context(), creditsExceeded(w.credits), codes.Internal)
+			return
+		}
 		select {
 		case w.requests <- request:
 		case <-w.stream.Context().Done():
 			w.ended <- w.stream.Context().Err()
 			return
 		}
+	}
+}
+
+func creditsExceeded(credits int64) error {
+	return PluginError{
+		Message: fmt.Sprintf("expected at most %d unanswered batches, got one more", credits),
+		Code:    CodeCreditsExceeded,
+		Hint:    "send a batch only where the plugin has granted a credit for it",
 	}
 }
 
@@ -199,17 +198,17 @@ func (w *streamWork) rest() {
 }
 
 func (w *streamWork) answer(request *pb.StreamRequest) {
-	ctx := w.stream.Context()
-	if ctx.Err() != nil {
+	if w.ctx.Err() != nil {
 		return
 	}
 	response := &pb.StreamResponse{Sequence: request.GetSequence(), Credits: 1}
-	answer, err := w.service.answer(ctx, w.processor, request.GetBatch())
+	answer, err := w.service.answer(w.ctx, w.processor, request.GetBatch())
 	if err != nil {
 		response.Error = errorProto(err)
 	} else {
 		response.Answer = answer
 	}
+	w.open.Add(-1)
 	// A stream that cannot be sent on is at its end, which `receive` learns too.
 	_ = w.send(response)
 }

@@ -1,3 +1,5 @@
+//go:build !wasip1
+
 package cdpplugin
 
 import (
@@ -13,7 +15,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Read sends the stream of a source, a batch a credit.
+// Read sends the stream of a source, a batch a credit, and hands on what the host acknowledges, also
+// after the source's end.
 func (s *service) Read(stream grpc.BidiStreamingServer[pb.ReadRequest, pb.ReadResponse]) error {
 	source, reads := s.plugin.(Source)
 	if !reads {
@@ -25,7 +28,10 @@ func (s *service) Read(stream grpc.BidiStreamingServer[pb.ReadRequest, pb.ReadRe
 	}
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
-	reading := &reading{service: s, source: source, stream: stream, granted: make(chan struct{}, 1)}
+	reading := &reading{
+		service: s, source: source, stream: stream, cancel: cancel,
+		granted: make(chan struct{}, 1), heard: make(chan struct{}),
+	}
 	reading.take(ctx, first)
 	go reading.receive(ctx)
 	go func() {
@@ -56,11 +62,18 @@ type reading struct {
 	service *service
 	source  Source
 	stream  grpc.BidiStreamingServer[pb.ReadRequest, pb.ReadResponse]
+	// cancel ends the reading early, with the cause.
+	cancel context.CancelCauseFunc
 	// granted wakes yield when there are new credits.
 	granted chan struct{}
+	// heard is closed when the host has ended its side, and all it acknowledged is handed on.
+	heard chan struct{}
 
-	counting sync.Mutex
-	credits  uint64
+	state   sync.Mutex
+	credits uint64
+	// ended tells that the source has come to its end, failed why it could not acknowledge before.
+	ended  bool
+	failed error
 
 	last    int64
 	yielded bool
@@ -68,12 +81,19 @@ type reading struct {
 	refused error
 }
 
+// errEnough is why yield sends no more: the host has ended its side, and its credits are used up.
+var errEnough = errors.New("the host wants no more batches")
+
 // receive takes credits and acknowledgements until the host has no more to say.
 func (r *reading) receive(ctx context.Context) {
 	for {
 		request, err := r.stream.Recv()
+		if errors.Is(err, io.EOF) {
+			close(r.heard)
+			return
+		}
 		if err != nil {
-			if !errors.Is(err, io.EOF) && status.Code(err) != codes.Canceled && ctx.Err() == nil {
+			if status.Code(err) != codes.Canceled && ctx.Err() == nil {
 				slog.Warn("the stream to the host broke", "error", err.Error())
 			}
 			return
@@ -84,72 +104,105 @@ func (r *reading) receive(ctx context.Context) {
 
 func (r *reading) take(ctx context.Context, request *pb.ReadRequest) {
 	if request.GetCredits() > 0 {
-		r.counting.Lock()
+		r.state.Lock()
 		r.credits += uint64(request.GetCredits())
-		r.counting.Unlock()
+		r.state.Unlock()
 		select {
 		case r.granted <- struct{}{}:
 		default:
 		}
 	}
 	if request.AcknowledgedThrough != nil {
-		err := guard(func() error { return r.source.Acknowledge(ctx, request.GetAcknowledgedThrough()) })
-		if err != nil {
-			slog.Error("the source did not take an acknowledgement", "position", request.GetAcknowledgedThrough(), "error", err.Error())
-		}
+		r.acknowledge(ctx, request.GetAcknowledgedThrough())
 	}
 }
 
-// credit takes one credit, and waits for it as long as ctx lasts.
+// acknowledge tells the source what is durable. One that cannot take it fails the reading; after its
+// end there is no reading left to fail.
+func (r *reading) acknowledge(ctx context.Context, through int64) {
+	err := guard(func() error { return r.source.Acknowledge(ctx, through) })
+	if err == nil {
+		return
+	}
+	r.state.Lock()
+	defer r.state.Unlock()
+	if r.ended {
+		slog.Error("an acknowledgement failed: "+err.Error(), "position", through)
+		return
+	}
+	r.failed = err
+	r.cancel(err)
+}
+
+// conclude marks the end of the source, unless it could not acknowledge before.
+func (r *reading) conclude() error {
+	r.state.Lock()
+	defer r.state.Unlock()
+	r.ended = r.failed == nil
+	return r.failed
+}
+
+// credit takes one credit, and waits for it as long as ctx lasts and the host may grant more.
 func (r *reading) credit(ctx context.Context) error {
 	for {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
-		r.counting.Lock()
+		r.state.Lock()
 		left := r.credits
 		if left > 0 {
 			r.credits--
 		}
-		r.counting.Unlock()
+		r.state.Unlock()
 		if left > 0 {
 			return nil
 		}
 		select {
 		case <-r.granted:
 		case <-ctx.Done():
+		case <-r.heard:
+			if !r.hasCredit() {
+				return errEnough
+			}
 		}
 	}
 }
 
-func (r *reading) yield(ctx context.Context, batch SourceBatch) error {
-	response, err := r.response(batch)
-	if err != nil {
-		return err
-	}
-	if err := r.credit(ctx); err != nil {
-		return err
-	}
-	return r.stream.Send(response)
+func (r *reading) hasCredit() bool {
+	r.state.Lock()
+	defer r.state.Unlock()
+	return r.credits > 0
 }
 
-func (r *reading) response(batch SourceBatch) (*pb.ReadResponse, error) {
+func (r *reading) yield(ctx context.Context, batch SourceBatch) error {
+	if err := r.check(batch); err != nil {
+		return err
+	}
+	return r.service.cutToFit(batch, func(response *pb.ReadResponse) error {
+		if err := r.credit(ctx); err != nil {
+			return err
+		}
+		return r.stream.Send(response)
+	})
+}
+
+// check refuses what the host could not place: rows without a position, positions that decrease.
+func (r *reading) check(batch SourceBatch) error {
 	if len(batch.Positions) != batch.Batch.Len() {
-		return nil, outputInvalid("expected the position of each of %d rows, got %d", batch.Batch.Len(), len(batch.Positions))
+		return outputInvalid("expected the position of each of %d rows, got %d", batch.Batch.Len(), len(batch.Positions))
 	}
 	if batch.Batch != nil {
 		if err := batch.Batch.check(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, position := range batch.Positions {
 		if r.yielded && position < r.last {
-			return nil, outputInvalid("expected positions that never decrease, got %d after %d", position, r.last)
+			return outputInvalid("expected positions that never decrease, got %d after %d", position, r.last)
 		}
 		r.last, r.yielded = position, true
 	}
-	response := readingProto(batch)
-	return response, r.service.fits(response)
+	return nil
 }
 
 func readingProto(batch SourceBatch) *pb.ReadResponse {
@@ -159,20 +212,47 @@ func readingProto(batch SourceBatch) *pb.ReadResponse {
 	}
 }
 
-// end says how the reading ended. Only a source that came to its end ends the stream without an
-// error: the host takes that for the end of the data.
+func endedProto() *pb.ReadResponse { return &pb.ReadResponse{Ended: true} }
+
+// end says how the reading ended. Only after a source that came to its end does it say so and go on
+// listening: the host takes that for the end of the data.
 func (r *reading) end(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
-			return status.FromContextError(cause).Err()
-		}
-		return cause
-	}
-	if err == nil {
+	switch {
+	case errors.Is(r.refused, errEnough):
+		return nil
+	case err == nil:
 		err = r.refused
 	}
-	if err == nil {
-		return nil
+	if err == nil && context.Cause(ctx) == nil {
+		err = r.conclude()
 	}
-	return r.stream.Send(&pb.ReadResponse{Error: errorProto(err)})
+	if err != nil || context.Cause(ctx) != nil {
+		return r.broken(ctx, err)
+	}
+	if err := r.stream.Send(endedProto()); err != nil {
+		return err
+	}
+	select {
+	case <-r.heard:
+		return nil
+	case <-ctx.Done():
+		return r.broken(ctx, nil)
+	}
+}
+
+// broken says why the reading ended: the source failed with err, or it was ended from outside.
+func (r *reading) broken(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	r.state.Lock()
+	failed := r.failed
+	r.state.Unlock()
+	switch {
+	case failed != nil:
+		return r.stream.Send(&pb.ReadResponse{Error: errorProto(failed)})
+	case cause == nil:
+		return r.stream.Send(&pb.ReadResponse{Error: errorProto(err)})
+	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
+		return status.FromContextError(cause).Err()
+	}
+	return cause
 }

@@ -63,6 +63,7 @@ type vector struct {
 	CompletedThrough *int64          `json:"completed_through"`
 	Flush            bool            `json:"flush"`
 	TokenBase64      []byte          `json:"token_base64"`
+	Ended            bool            `json:"ended"`
 	Value            string          `json:"value"`
 }
 
@@ -290,16 +291,17 @@ func TestVectorAnswers(t *testing.T) {
 	replay(t, "answers.json", func(t *testing.T, c vector) {
 		expected := parsed[pb.ProcessBatchResponse](t, c.Wire)
 		if c.Refused != "" {
-			_, err := answerProto(outputsFrom(t, expected), c.Rows)
+			err := outputsFrom(t, expected).check(c.Rows)
 			if c.Refused != codeOf(err) {
 				t.Fatalf("expected %q, got %v", c.Refused, err)
 			}
 			return
 		}
-		got, err := answerProto(outputsOf(t, c), c.Rows)
-		if err != nil {
+		outputs := outputsOf(t, c)
+		if err := outputs.check(c.Rows); err != nil {
 			t.Fatal(err)
 		}
+		got := answerProto(outputs, c.Rows)
 		batch, err := batchFrom(got.GetOutputs())
 		if err != nil {
 			t.Fatal(err)
@@ -400,6 +402,10 @@ func TestVectorReadings(t *testing.T) {
 			sameProto(t, expected, &pb.ReadResponse{Error: errorProto(c.Error.error())})
 			return
 		}
+		if c.Ended {
+			sameProto(t, expected, endedProto())
+			return
+		}
 		messages := make([]Message, len(c.Messages))
 		for at, message := range c.Messages {
 			messages[at] = message.message()
@@ -408,13 +414,13 @@ func TestVectorReadings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reading := &reading{service: &service{maxMessageBytes: defaultMaxMessageBytes}}
-		got, err := reading.response(SourceBatch{
+		found := SourceBatch{
 			Batch: batch, Positions: c.Positions, CompletedThrough: c.CompletedThrough, Token: c.TokenBase64,
-		})
-		if err != nil {
+		}
+		if err := new(reading).check(found); err != nil {
 			t.Fatal(err)
 		}
+		got := readingProto(found)
 		held, err := batchFrom(got.GetBatch())
 		if err != nil {
 			t.Fatal(err)
@@ -450,7 +456,7 @@ func TestVectorNumbers(t *testing.T) {
 
 func TestEveryVectorFileIsReplayed(t *testing.T) {
 	replayed := []string{
-		"answers.json", "batches.json", "deliveries.json", "errors.json", "numbers.json",
+		"answers.json", "batches.json", "deliveries.json", "errors.json", "faults.json", "numbers.json",
 		"readings.json", "requests.json", "responses.json",
 	}
 	files, err := filepath.Glob(filepath.Join(vectorFolder, "*.json"))

@@ -92,6 +92,32 @@ class RefusesAcknowledgement(Source):
         raise RuntimeError("not now")
 
 
+class DeafWhenNotRead(Source):
+    """Hears of what is durable only while it is read."""
+
+    is_read = False
+
+    async def read(self, after: Resume | None) -> AsyncIterator[SourceBatch]:
+        self.is_read = True
+        try:
+            async for found in super().read(after):
+                yield found
+        finally:
+            self.is_read = False
+
+    async def acknowledge(self, completed_through: int) -> None:
+        if self.is_read:
+            await super().acknowledge(completed_through)
+
+
+class FailsWhenNotRead(DeafWhenNotRead):
+    """Cannot be told what is durable when it is not read."""
+
+    async def acknowledge(self, completed_through: int) -> None:
+        if not self.is_read:
+            raise RuntimeError("nobody reads")
+
+
 class ForgetsPositions(Source):
     """Gives fewer positions than rows."""
 
@@ -239,6 +265,8 @@ SOURCES: list[tuple[Callable[[], Any], str]] = [
     (LeavesItsRange, "source.range_kept"),
     (GivesOtherType, "source.messages"),
     (RefusesAcknowledgement, "source.acknowledged"),
+    (FailsWhenNotRead, "source.acknowledged_after_end"),
+    (DeafWhenNotRead, "reference.source.acknowledged_after_end"),
     (ReadsOnce, "source.read_again"),
     (IgnoresToken, "reference.source.resumed"),
 ]

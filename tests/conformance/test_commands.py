@@ -52,6 +52,18 @@ def payments(message):
 if __name__ == "__main__":
     cdpplugin.serve(payments)
 """
+ASKS = """
+import os
+import cdpplugin
+
+said = f"the secret is {os.environ.get('A_SECRET', 'none')}"
+
+@cdpplugin.processor("asks", "1.0.0", description=said)
+def asks(message):
+    return message
+
+cdpplugin.serve(asks)
+"""
 SAMPLE = """
 config: {least: 5}
 messages:
@@ -107,6 +119,17 @@ def test_inspect_tells_where_a_plugin_contradicts_its_manifest(tmp_path: Path) -
     assert "`payments`, its manifest says `other-name`" in shown.out
 
 
+@pytest.mark.parametrize(("grant", "seen"), [((), "none"), (("--grant",), "hush")])
+def test_a_manifest_alone_grants_nothing(tmp_path: Path, grant: tuple[str, ...], seen: str) -> None:
+    """Whoever looks at a stranger's plugin hands it no secret; what it asked for is told."""
+    plugin_folder(tmp_path, "asks", ASKS)
+    with (tmp_path / "plugin.yaml").open("a") as manifest:
+        manifest.write("permissions: {env: [A_SECRET]}\n")
+    shown = flowctl("plugin", "inspect", tmp_path, "-o", "json", *grant, env={"A_SECRET": "hush"})
+    assert f"the secret is {seen}" == json.loads(shown.out)["description"]
+    assert (not grant) == ("it asks for A_SECRET; --grant" in shown.err)
+
+
 def test_inspect_takes_a_python_file() -> None:
     """A native plugin has metadata and no protocol."""
     shown = flowctl("plugin", "inspect", PLUGINS / "large_payments.py", "-o", "json")
@@ -154,7 +177,7 @@ def test_conformance_prints_a_line_a_case() -> None:
     assert any(line.split()[:2] == ["ok", "batches.one_row"] for line in lines)
     assert any(line.split()[:2] == ["skipped", "metadata.output_schemas"] for line in lines)
     verdict = (
-        r"cdp-reference-processor@1\.0\.0, conformance 1\.0: \d+ passed, 0 failed, 1 skipped, .*"
+        r"cdp-reference-processor@1\.0\.0, conformance 1\.1: \d+ passed, 0 failed, 1 skipped, .*"
     )
     assert re.fullmatch(verdict, lines[-1])
 

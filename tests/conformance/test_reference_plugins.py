@@ -49,7 +49,7 @@ def reports(
     language: str, environ: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, testing.Report]:
     """What the suite says of the reference plugins of a language, tried side by side."""
-    launchers = Launchers(environ, tmp_path_factory.mktemp("cache"))
+    launchers = Launchers(environ, tmp_path_factory.mktemp("cache"), grants=True)
 
     async def each() -> list[testing.Report]:
         targets = [target(language, kind) for kind in KINDS]

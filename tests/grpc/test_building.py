@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.errors import ArtifactError
-from cdp_pipeline.runtimes.grpc.building import Builder
+from cdp_pipeline.runtimes.building.build_command import build_environment
+from cdp_pipeline.runtimes.building.builder import Builder
+from cdp_pipeline.runtimes.building.exclusive import exclusively
 from cdpplugin import Context
-from tests.grpc.conftest import RAW, Lines, Workshop, batch, values
+from tests.grpc.conftest import RAW, Lines, Workshop, batch, marked, values
 
 
 class Yard:
@@ -23,8 +27,8 @@ class Yard:
     def __init__(self, workshop: Workshop) -> None:
         self.log = Lines()
         self.cache = workshop.folder / "cache"
-        environ = {"PATH": os.environ["PATH"], "AWS_SECRET_ACCESS_KEY": "hush"}
-        self.builder = Builder(self.cache, environ, lambda reference: self.log)
+        self.environ = {"PATH": os.environ["PATH"], "AWS_SECRET_ACCESS_KEY": "hush"}
+        self.builder = Builder(self.cache, self.environ, lambda reference: self.log)
 
 
 @pytest.fixture
@@ -74,6 +78,53 @@ class TestBuild:
         await yard.builder.ensure(compiled(workshop))
         assert not any("hush" in message for message in yard.log.messages)
 
+    @pytest.mark.parametrize(
+        ("name", "is_seen"),
+        [
+            ("GOPROXY", True),
+            ("GOOGLE_API_KEY", False),
+            ("CCTV", False),
+            ("CC", True),
+            ("npm_config_cache", False),
+            ("NPM_CONFIG_CACHE", True),
+            ("NPM_TOKEN", False),
+            ("CARGO_REGISTRY_TOKEN", False),
+            ("https_proxy", True),
+            ("UV_INDEX_PRIVATE_PASSWORD", False),
+        ],
+    )
+    def test_sees_what_tools_need(self, name: str, is_seen: bool) -> None:
+        """Variables are passed on by what they are for; what looks like a secret never is."""
+        assert is_seen == (name in build_environment({name: "x"}))
+
+    async def test_says_what_it_withholds(self, workshop: Workshop, yard: Yard) -> None:
+        """A variable of a tool that looks like a secret is named: the build may want it."""
+        builder = Builder(yard.cache, {**yard.environ, "NPM_TOKEN": "hush"}, lambda _: yard.log)
+        await builder.ensure(compiled(workshop))
+        assert {"withheld": ["NPM_TOKEN"]} in [fields for _, _, fields in yard.log.lines]
+
+    async def test_has_no_input(self, workshop: Workshop, yard: Yard) -> None:
+        """A build that asks a question gets the end of its input, and does not wait for ever."""
+        await yard.builder.ensure(compiled(workshop, "sh", "-c", "cat; cp source.txt out.sh"))
+
+    @pytest.mark.parametrize("how", ["cancelled", "killed"])
+    async def test_leaves_nothing(self, workshop: Workshop, yard: Yard, how: str) -> None:
+        """What a build has started ends when it is cancelled, and when its host is killed."""
+        mark = f"build-{workshop.folder.name}"
+        script = f"{BUSY} & {BUSY} & wait"
+        manifest = compiled(workshop, "env", f"MARK={mark}", "sh", "-c", script)
+        if how == "cancelled":
+            building = asyncio.create_task(yard.builder.ensure(manifest))
+            await until(lambda: len(marked(mark)) >= 3)
+            building.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await building
+        else:
+            with Contest(manifest, yard.cache) as contest:
+                await until(lambda: len(marked(mark)) >= 3)
+                contest.kill()
+        await until(lambda: not marked(mark))
+
     async def test_that_fails(self, workshop: Workshop, yard: Yard) -> None:
         """A build that fails says with which status, and what it said last."""
         manifest = compiled(workshop, "sh", "-c", "echo cannot find module >&2; exit 2")
@@ -98,6 +149,116 @@ class TestBuild:
         assert yard.builder.is_built(manifest)
 
 
+BUSY = "sh -c 'trap : TERM; while :; do sleep 1; done'"
+
+
+async def until(holds: Callable[[], bool], within_s: float = 30.0) -> None:
+    """Look again and again until *holds* does."""
+    async with asyncio.timeout(within_s):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+BUILD = """
+mkdir busy || { echo two at once; exit 9; }
+echo once >> ../builds.log
+n=0; while [ ! -e ../go ] && [ $n -lt 600 ]; do sleep 0.05; n=$((n+1)); done
+cp source.txt out.sh
+rmdir busy
+"""
+
+HOST = """
+import asyncio, os, sys
+from pathlib import Path
+from cdp_pipeline.artifacts.manifest import load_manifest
+from cdp_pipeline.runtimes.building.build_command import build_environment
+from cdp_pipeline.runtimes.building.builder import Builder
+
+class Told:
+    def __getattr__(self, level):
+        return lambda message, **fields: print(message, flush=True)
+
+builder = Builder(Path(sys.argv[2]), os.environ, lambda reference: Told())
+done = asyncio.run(builder.ensure(load_manifest(Path(sys.argv[1]))))
+print("it was built here" if done else "it was built there")
+"""
+
+
+class Contest:
+    """Hosts that want the same plugin, while its build is held up."""
+
+    def __init__(self, manifest: Manifest, *caches: Path) -> None:
+        self._folder = manifest.folder
+        self.hosts = [
+            subprocess.Popen(
+                [sys.executable, "-c", HOST, str(manifest.folder), str(cache)],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for cache in caches
+        ]
+
+    def __enter__(self) -> Contest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        for host in self.hosts:
+            host.kill()
+            host.wait()
+            assert host.stdout is not None
+            host.stdout.close()
+
+    def told(self) -> set[str]:
+        """What each host says first."""
+        return {host.stdout.readline().strip() for host in self.hosts if host.stdout}
+
+    def results(self) -> list[str]:
+        """Let the build go on; return the last line of each host."""
+        (self._folder.parent / "go").touch()
+        said = [host.communicate(timeout=60)[0].splitlines()[-1] for host in self.hosts]
+        assert [0, 0] == [host.returncode for host in self.hosts]
+        return sorted(said)
+
+    @property
+    def builds(self) -> int:
+        return len((self._folder.parent / "builds.log").read_text().splitlines())
+
+
+class TestTwoHosts:
+    def test_build_once(self, workshop: Workshop, yard: Yard) -> None:
+        """Of two hosts that want an unbuilt plugin one builds it; the other waits, and uses it."""
+        contest = Contest(compiled(workshop, "sh", "-c", BUILD), yard.cache, yard.cache)
+        assert {"building the plugin", "waiting: somebody else is building the plugin"} == (
+            contest.told()
+        )
+        assert ["it was built here", "it was built there"] == contest.results()
+        assert 1 == contest.builds
+
+    def test_with_caches_of_their_own(self, workshop: Workshop, tmp_path: Path) -> None:
+        """Hosts that share nothing but the folder never build in it at the same time."""
+        caches = (tmp_path / "one", tmp_path / "other")
+        contest = Contest(compiled(workshop, "sh", "-c", BUILD), *caches)
+        assert 2 == len(contest.told())
+        assert ["it was built here"] * 2 == contest.results()
+        assert 2 == contest.builds
+
+    async def test_one_that_waits_can_be_stopped(self, workshop: Workshop, yard: Yard) -> None:
+        """A host that waits for another's build ends at once when it is told to."""
+        manifest = compiled(workshop, "sh", "-c", BUILD)
+        async with exclusively(manifest.folder):
+            waiting = asyncio.create_task(yard.builder.ensure(manifest))
+            while not yard.log.messages:
+                await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        (manifest.folder.parent / "go").touch()
+        assert await yard.builder.ensure(manifest)
+
+
 class TestPythonEnvironment:
     def test_is_shared_by_lock_file(self, workshop: Workshop, yard: Yard) -> None:
         """Plugins with the same lock file share an environment, in the cache."""
@@ -115,6 +276,8 @@ class TestPythonEnvironment:
         manifest = workshop.manifest("main.py")
         (manifest.folder / "requirements.txt").write_text("six==1.16.0\n")
         (manifest.folder / "main.py").write_text(MAIN)
+        for name in ("pip.py", "venv.py"):  # names that a plugin may use as well
+            (manifest.folder / name).write_text("raise SystemExit('not the one you want')")
         if not reaches_an_index():
             pytest.skip("pip reaches no package index")
         handle = await workshop.launch(manifest, {}, start_timeout_s=60.0)
@@ -122,7 +285,7 @@ class TestPythonEnvironment:
         [answer] = values(await handle.process_batch(batch(1)))
         assert {"six": "1.16.0", "duckdb": False} == {k: answer[k] for k in ("six", "duckdb")}
         assert str(workshop.folder / "cache" / "envs") in answer["prefix"]
-        assert ["main.py", "plugin.yaml", "requirements.txt"] == sorted(
+        assert ["main.py", "pip.py", "plugin.yaml", "requirements.txt", "venv.py"] == sorted(
             path.name for path in manifest.folder.iterdir() if path.name != "__pycache__"
         )
         assert json.dumps(answer)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 from cdp_pipeline.errors import StateError
 from cdp_pipeline.runtimes.grpc.launches import Launches, runtime_folder
 from cdp_pipeline.runtimes.grpc.reaper import reap
+from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
 from cdpplugin import PluginError
 from tests.grpc.conftest import Workshop, batch, is_alive, marked, values
 
@@ -104,6 +107,35 @@ class TestStop:
         with pytest.raises(PluginError):
             await call
 
+    @pytest.mark.parametrize("mode", ["starts-once", "dies-once"])
+    async def test_while_it_starts_again(
+        self, workshop: Workshop, tmp_path: Path, mode: str
+    ) -> None:
+        """A plugin that is just being started again, or waited for, does not outlive its stop."""
+        delay_s = 0.0 if mode == "starts-once" else 3600.0
+        policy = RestartPolicy(initial_delay_s=delay_s, max_delay_s=delay_s)
+        handle = await workshop.raw(mode, str(tmp_path / "died"), policy=policy)
+        call = asyncio.create_task(handle.process_batch(batch(1)))
+        await handle._life.current.instance.ended
+        async with asyncio.timeout(20):
+            while mode == "starts-once" and "not again" not in workshop.log.messages:
+                await asyncio.sleep(0.01)
+            await handle.stop()
+            with pytest.raises(PluginError, match="is stopped"):
+                await call
+        assert [] == marked(str(workshop.runtime))
+
+    async def test_of_one_whose_keeper_was_killed(self, workshop: Workshop) -> None:
+        """The children of a plugin that lost its keeper are ended before it starts again."""
+        handle = await workshop.raw("forks")
+        before = marked(str(workshop.runtime))
+        instance = handle._life.current.instance
+        os.kill(instance.process.keeper.pid, signal.SIGKILL)
+        assert "lost its keeper" in str(await instance.ended)
+        assert [1] == values(await handle.process_batch(batch(1)))
+        after = marked(str(workshop.runtime))
+        assert (4, set()) == (len(after), set(before) & set(after))
+
 
 class TestFlood:
     async def test_never_stops_the_plugin(self, workshop: Workshop) -> None:
@@ -114,6 +146,33 @@ class TestFlood:
         assert len(workshop.log.lines) < 10_000
         assert any("left out" in message for message in workshop.log.messages)
         assert "the last word" == handle._life.current.instance.last_lines[-1]
+
+
+class TestRestarts:
+    @pytest.mark.parametrize("mode", ["streaming", "plain-on-port"])
+    async def test_cost_nothing_that_stays(self, workshop: Workshop, mode: str) -> None:
+        """However often a plugin is started again: no descriptor, thread, task or folder more."""
+        policy = RestartPolicy(initial_delay_s=0.0, max_restarts=None)
+        handle = await workshop.raw(mode, policy=policy)
+        seen = []
+        for _ in range(8):
+            assert [1] == values(await handle.process_batch(batch(1)))
+            instance = handle._life.current.instance
+            os.kill(instance.process.pid, signal.SIGKILL)
+            await instance.ended
+            gc.collect()
+            # The loop's own threads are few, and come as they are needed.
+            threads = [t for t in threading.enumerate() if not t.name.startswith("asyncio_")]
+            seen.append(
+                {
+                    "descriptors": len(os.listdir("/proc/self/fd")),
+                    "threads": len(threads),
+                    "tasks": len(asyncio.all_tasks()),
+                    "folders": len(list((workshop.runtime / "cdp").iterdir())),
+                }
+            )
+        for fact, last in seen[-1].items():
+            assert last <= max(counts[fact] for counts in seen[:4]), fact
 
 
 class TestHostsDeath:

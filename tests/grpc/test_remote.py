@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.errors import ArtifactError, PluginFault
 from cdp_pipeline.runtimes.grpc.port import HeldPort
@@ -25,11 +27,14 @@ def service(tmp_path: Path) -> Iterator[Service]:
     running.close()
 
 
-async def reach(workshop: Workshop, address: str, **remote: Any) -> Any:
+async def reach(
+    workshop: Workshop, address: str, limits: Limits | None = None, **remote: Any
+) -> Any:
     """A started handle of what is at *address*."""
     terms = RemoteTerms(**({"start_timeout_s": 20.0, "reconnect_timeout_s": 20.0} | remote))
     loader = workshop.loader(remote=terms)
-    handle = await loader.load_address(address, PluginConfig(name="elsewhere"))(1)
+    plugin = PluginConfig(name="elsewhere", limits=limits or Limits())
+    handle = await loader.load_address(address, plugin)(1)
     workshop.handles.append(handle)
     await handle.configure({"threshold": 5})
     await handle.start(Context("pipeline", "stage"))
@@ -99,29 +104,73 @@ class TestService:
         assert "plugin.start_timeout" == caught.value.code
 
 
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Service, Service]]:
+    """Two replicas behind one name."""
+    with Pair(tmp_path) as both:
+
+        async def resolve(self: Any, host: str, port: int, **_: Any) -> list[Any]:
+            return [(0, 0, 0, "", (address, port)) for address in ("127.0.0.1", "127.0.0.2")]
+
+        monkeypatch.setattr("asyncio.base_events.BaseEventLoop.getaddrinfo", resolve)
+        yield both
+
+
+async def pids(handle: Any, batches: int = 4) -> set[int]:
+    """Who answers so many batches."""
+    return {values(await handle.process_batch(batch(n)))[0]["pid"] for n in range(batches)}
+
+
+async def seen(handle: Any, pid: int) -> None:
+    """Wait until *pid* answers."""
+    async with asyncio.timeout(60):
+        while pid not in await pids(handle, 1):
+            await asyncio.sleep(0.01)
+
+
 class TestReplicas:
-    async def test_take_turns(
-        self, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_take_turns(self, workshop: Workshop, pair: tuple[Service, Service]) -> None:
         """Batches go to the replicas in turn; one that is gone is left out until it is back."""
-        loop = asyncio.get_running_loop()
-        with Pair(tmp_path) as (first, second):
+        first, second = pair
+        handle = await reach(workshop, f"replicas.example.org:{first.port}")
+        assert {first.process.pid, second.process.pid} == await pids(handle)
+        second.end()
+        assert {first.process.pid} == await pids(handle)
+        assert "degraded" == (await handle.health()).status
+        second.start()
+        await seen(handle, second.process.pid)
 
-            async def resolve(host: str, port: int, **_: Any) -> list[Any]:
-                return [(0, 0, 0, "", (address, port)) for address in ("127.0.0.1", "127.0.0.2")]
+    async def test_one_that_is_late(
+        self, workshop: Workshop, pair: tuple[Service, Service]
+    ) -> None:
+        """A replica that cannot be reached at the start joins when it can, configured."""
+        first, second = pair
+        second.end()
+        handle = await reach(workshop, f"replicas.example.org:{first.port}", start_timeout_s=3.0)
+        assert {first.process.pid} == await pids(handle)
+        assert "degraded" == (await handle.health()).status
+        assert any("without a replica" in message for message in workshop.log.messages)
+        second.start()
+        await seen(handle, second.process.pid)
+        answers = [values(await handle.process_batch(batch(n)))[0] for n in range(2)]
+        assert [{"threshold": 5}] * 2 == [answer["config"] for answer in answers]
 
-            monkeypatch.setattr(loop, "getaddrinfo", resolve)
-            handle = await reach(workshop, f"replicas.example.org:{first.port}")
-            pids = {values(await handle.process_batch(batch(n)))[0]["pid"] for n in range(4)}
-            assert {first.process.pid, second.process.pid} == pids
-            second.end()
-            pids = {values(await handle.process_batch(batch(n)))[0]["pid"] for n in range(4)}
-            assert {first.process.pid} == pids
-            assert "degraded" == (await handle.health()).status
-            second.start()
-            async with asyncio.timeout(30):
-                while second.process.pid not in pids:
-                    pids |= {values(await handle.process_batch(batch(1)))[0]["pid"]}
+    async def test_one_that_is_only_half_there(
+        self, workshop: Workshop, pair: tuple[Service, Service]
+    ) -> None:
+        """A replica whose connection stands and which answers nothing costs a wait, no message."""
+        first, second = pair
+        handle = await reach(
+            workshop,
+            f"replicas.example.org:{first.port}",
+            limits=Limits(timeout=0.5),
+            reconnect_timeout_s=0.5,
+        )
+        assert {first.process.pid, second.process.pid} == await pids(handle)
+        second.process.send_signal(signal.SIGSTOP)
+        assert {first.process.pid} == await pids(handle)
+        second.process.send_signal(signal.SIGCONT)
+        await seen(handle, second.process.pid)
 
 
 class Pair:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cdp_pipeline.runtimes.grpc import reading
 from cdp_pipeline.runtimes.grpc.faults import PluginCrashed
 from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
 from cdpplugin import PluginError, Resume
@@ -15,6 +16,7 @@ from tests.grpc.conftest import Workshop
 
 SOURCE = """
 import os
+import asyncio
 import cdpplugin
 from cdpplugin import Base, Batch, PluginMetadata, SourceBatch, SourceDescription
 from cdpplugin.serving import serve
@@ -37,6 +39,8 @@ class Numbers(Base):
             if n == {failing}:
                 raise cdpplugin.Fatal("the well is dry", code="well.dry")
             yield SourceBatch(Batch.of("N", [n]), [n], token=str(n).encode())
+            if n == {waiting}:
+                await asyncio.Event().wait()
 
     async def acknowledge(self, completed_through):
         cdpplugin.log.get_logger().info("acknowledged", through=completed_through)
@@ -45,9 +49,15 @@ serve(Numbers())
 """
 
 
-async def source(workshop: Workshop, marker: str = "", failing: int = -1) -> Any:
-    """A source of the numbers from 0 to 99."""
-    return await workshop.script(SOURCE.format(marker=marker, failing=failing), "source")
+async def source(workshop: Workshop, marker: str = "", failing: int = -1, waiting: int = -1) -> Any:
+    """A source of the numbers from 0 to 99; at *waiting* it stands still."""
+    code = SOURCE.format(marker=marker, failing=failing, waiting=waiting)
+    return await workshop.script(code, "source")
+
+
+def told(workshop: Workshop) -> list[int]:
+    """What reached the source of acknowledgements."""
+    return [f["through"] for _, m, f in workshop.log.lines if m == "acknowledged"]
 
 
 async def read(handle: Any, after: Resume | None, into: list[int]) -> None:
@@ -87,7 +97,7 @@ class TestRead:
         assert [99] == got
 
     async def test_acknowledges(self, workshop: Workshop) -> None:
-        """What is durable is told to a source that reads, and to nobody else."""
+        """What is durable is told to a source from its first reading to its stop, never before."""
         handle = await source(workshop)
         await handle.acknowledge(5)
         async with aclosing(handle.read(None)) as stream:
@@ -96,9 +106,30 @@ class TestRead:
                 await handle.acknowledge(n)
             async for _ in stream:
                 pass
+        await handle.acknowledge(99)
         await handle.stop()
-        told = [f["through"] for _, m, f in workshop.log.lines if m == "acknowledged"]
-        assert told[:3] == [0, 1, 2]
+        await handle.acknowledge(100)
+        assert [0, 1, 2, 3, 4, 99] == told(workshop)
+
+    async def test_acknowledges_what_was_left(self, workshop: Workshop) -> None:
+        """A source that is no longer read hears of what was, though it waits for its next row."""
+        handle = await source(workshop, waiting=3)
+        async with aclosing(handle.read(None)) as stream:
+            for _ in range(4):
+                await anext(stream)
+        await handle.acknowledge(3)
+        await handle.stop()
+        assert [3] == told(workshop)
+
+    async def test_acknowledges_before_it_reads_again(self, workshop: Workshop) -> None:
+        """A second reading begins when the source has heard of all that the first made durable."""
+        handle = await source(workshop)
+        for n in (97, 98):
+            await read(handle, Resume(n), [])
+            await handle.acknowledge(n)
+        assert 97 in told(workshop)
+        await handle.stop()
+        assert [97, 98] == told(workshop)
 
     async def test_says_what_is_wrong(self, workshop: Workshop) -> None:
         """An error of the source comes with code and instruction."""
@@ -118,3 +149,44 @@ class TestDeath:
             await read(handle, None, got)
         await read(handle, Resume(got[-1]), got)
         assert list(range(100)) == got
+
+
+class TestEnd:
+    """Plugins without the SDK, each of which ends its stream in a way of its own."""
+
+    @pytest.mark.parametrize("mode", ["ends", "ends-with-last-row", "dies-after-the-end"])
+    async def test_the_stream_comes_whole(self, workshop: Workshop, mode: str) -> None:
+        """The end of the call is the end of the stream, and so is the word that it has ended."""
+        handle = await workshop.raw(mode, keys={"type": "source"})
+        got: list[int] = []
+        await read(handle, None, got)
+        assert [1, 2] == got
+
+    async def test_it_hears_of_what_came_with_the_end(self, workshop: Workshop) -> None:
+        """A source that said with its last row that it has ended hears when that row is durable."""
+        handle = await workshop.raw("ends-with-last-row", keys={"type": "source"})
+        await read(handle, None, [])
+        await handle.acknowledge(2)
+        await handle.stop()
+        assert "acknowledged 2" in workshop.log.messages
+
+    @pytest.mark.parametrize("mode", ["ends", "dies-after-the-end"])
+    async def test_nobody_is_left_to_be_told(self, workshop: Workshop, mode: str) -> None:
+        """A plugin that is gone after its end costs nothing: all of it is durable."""
+        handle = await workshop.raw(mode, keys={"type": "source"})
+        await read(handle, None, [])
+        for position in (1, 2):
+            await handle.acknowledge(position)
+        await handle.stop()
+
+    async def test_a_call_that_stays_open(
+        self, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A plugin that does not end its side does not keep the host."""
+        monkeypatch.setattr(reading, "_ENDED_S", 0.1)
+        handle = await workshop.raw("never-hangs-up", keys={"type": "source"})
+        for _ in range(2):
+            got: list[int] = []
+            await read(handle, None, got)
+            assert [1] == got
+        await handle.stop()

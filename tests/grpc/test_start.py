@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
+import socket
 import time
+from pathlib import Path
 
 import pytest
 
 from cdp_pipeline.config.limits import Permissions
 from cdp_pipeline.errors import ArtifactError, PluginFault
+from cdp_pipeline.runtimes.grpc.faults import StartFailed
+from cdp_pipeline.runtimes.grpc.meeting import Address
+from cdp_pipeline.runtimes.grpc.port import LOOPBACK, HeldPort
+from cdp_pipeline.runtimes.processes.listeners import users_on
 from cdpplugin import Context
 from tests.grpc.conftest import RAW, Workshop, batch, marked, values
 
@@ -35,6 +43,52 @@ class TestMeeting:
         assert [1] == values(await handle.process_batch(batch(1)))
         assert {"unauthenticated": True} == (await handle.health()).details
         assert any("unauthenticated" in message for message in workshop.log.messages)
+
+    async def test_on_the_port_of_ipv6(self, workshop: Workshop) -> None:
+        """A plugin for which `localhost` is IPv6 is found as well."""
+        handle = await workshop.raw("plain-on-ipv6")
+        assert [1] == values(await handle.process_batch(batch(1)))
+        assert {"unauthenticated": True} == (await handle.health()).details
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root can be two users")
+    async def test_on_a_port_that_another_user_took(self, workshop: Workshop) -> None:
+        """Neither token nor data goes to another user who listens at the plugin's port."""
+        port = HeldPort()
+        pid = os.fork()
+        if not pid:  # the thief, until it is killed
+            os.setuid(65534)
+            thief = socket.socket()
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            thief.bind((LOOPBACK, port.number))
+            thief.listen()
+            signal.pause()
+        try:
+            async with asyncio.timeout(20):
+                while not users_on(port.number):
+                    await asyncio.sleep(0.01)
+            with pytest.raises(StartFailed) as caught:
+                await Address(port.address, False, os.getuid()).is_open()
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            port.close()
+        assert "plugin.port_taken" == caught.value.code
+        assert "user 65534 listens" in str(caught.value)
+
+    async def test_on_a_socket_that_is_a_link(self, workshop: Workshop, runtime: Path) -> None:
+        """A plugin, or a container, cannot lead the host to the socket of somebody else."""
+        real, link = runtime / "real.sock", runtime / "link.sock"
+        link.symlink_to(real)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(real))
+            listener.listen()
+            assert await Address(f"unix:{real}", True).is_open()
+            assert not await Address(f"unix:{link}", True).is_open()
+
+    async def test_of_a_web_server(self, workshop: Workshop) -> None:
+        """What listens and does not speak gRPC is refused, and told what it was heard to say."""
+        fault = await refusal(workshop, "http", start_timeout_s=1.0)
+        assert "plugin.start_timeout" == fault.code
 
     async def test_two_hosts_never_share_a_port(self, workshop: Workshop) -> None:
         """Ports are held for as long as their plugins live."""
@@ -100,6 +154,13 @@ class TestMeeting:
             await workshop.launch(manifest, {})
         assert "plugin.executable_invalid" == caught.value.code
         assert "chmod +x" in caught.value.hint
+
+    async def test_a_null_byte(self, workshop: Workshop) -> None:
+        """An argument that no system can pass on is refused as any other that cannot be run."""
+        manifest = workshop.manifest(str(RAW), "plain\0")
+        with pytest.raises(ArtifactError) as caught:
+            await workshop.launch(manifest, {})
+        assert "plugin.executable_invalid" == caught.value.code
 
     async def test_an_environment_too_large(self, workshop: Workshop) -> None:
         """A configuration too large for an environment variable is refused, not lost."""

@@ -1,4 +1,4 @@
-"""Plugins elsewhere as a pipeline file names them: with TLS, mutual TLS and a token."""
+"""Plugins elsewhere as a pipeline or a command names them: with TLS, mutual TLS and a token."""
 
 from __future__ import annotations
 
@@ -161,3 +161,135 @@ def test_paths_resolve_against_the_file(folder: Path) -> None:
     expected = tuple(str(folder / f"{name}.pem") for name in ("authority", "client", "client-key"))
     assert expected == (tls.ca, tls.certificate, tls.key)
     assert "server" == tls.server_name
+
+
+class TestLines:
+    """What a failed handshake prints: our error, and not the lines of gRPC's own core."""
+
+    @pytest.mark.parametrize("tls", [{}, {**CA, "ca": "authority-key.pem"}])
+    def test_only_our_error(self, folder: Path, encrypted: Service, tls: dict[str, str]) -> None:
+        """A certificate nobody trusts, a file that is none: one error, in every command."""
+        words = ["--tls-ca", str(folder / tls["ca"])] if tls else ["--tls"]
+        inspected = flowctl("plugin", "inspect", encrypted.address, *words)
+        assert self.error_lines(inspected) == inspected.err.splitlines()
+        ran = run(folder, encrypted, tls=tls)
+        assert self.error_lines(ran) == ran.err.splitlines()
+
+    def test_unless_somebody_wants_them(self, folder: Path, encrypted: Service) -> None:
+        """Who sets GRPC_VERBOSITY gets what it says."""
+        command = ("plugin", "inspect", encrypted.address, "--tls-ca", folder / "server-key.pem")
+        done = flowctl(*command, env={"GRPC_VERBOSITY": "ERROR"})
+        assert "ssl_transport_security" in done.err
+
+    @staticmethod
+    def error_lines(done: Finished) -> list[str]:
+        """The lines of the one error that is shown."""
+        fault = done.fault
+        return [
+            f"error[{fault.code}]: {fault.message}",
+            f"  at {fault.where}",
+            f"  hint: {fault.hint}",
+        ]
+
+
+class TestCommands:
+    """`flowctl plugin inspect` and `conformance` reach what a pipeline reaches."""
+
+    @staticmethod
+    def options(folder: Path, *names: str) -> list[str]:
+        known = {
+            "ca": ["--tls-ca", str(folder / "authority.pem")],
+            "certificate": ["--tls-certificate", str(folder / "client.pem")],
+            "key": ["--tls-key", str(folder / "client-key.pem")],
+            "name": ["--tls-server-name", "server"],
+        }
+        return [word for name in names for word in known[name]]
+
+    def test_with_tls(self, folder: Path, encrypted: Service) -> None:
+        """A plugin that shows a certificate is asked, and tried, over an encrypted connection."""
+        options = self.options(folder, "ca", "name")
+        address = f"localhost:{encrypted.port}"
+        shown = flowctl("plugin", "inspect", address, *options)
+        assert "elsewhere@1.0.0 (processor, grpc)" == shown.out.splitlines()[0], shown.err
+        tried = flowctl("plugin", "conformance", address, "--case", "metadata.identity", *options)
+        assert 0 == tried.code, tried.err
+        assert "1 passed, 0 failed, 0 skipped" in tried.out
+
+    def test_with_mutual_tls(self, folder: Path, mutual: Service) -> None:
+        """The host shows its certificate; without it the plugin does not answer."""
+        options = self.options(folder, "ca", "name", "certificate", "key")
+        shown = flowctl("plugin", "inspect", mutual.address, *options)
+        assert "elsewhere@1.0.0 (processor, grpc)" == shown.out.splitlines()[0], shown.err
+
+    def test_with_a_token(self, folder: Path) -> None:
+        """The token comes from the variable that is named; another one is refused, unseen."""
+        service = Service(folder, token="a-long-secret")
+        command = ("plugin", "inspect", service.address, "--token-env", "ELSEWHERE_KEY")
+        tried = ("plugin", "conformance", *command[2:], "--case", "metadata.identity")
+        try:
+            shown = flowctl(*command, env={"ELSEWHERE_KEY": "a-long-secret"})
+            passed = flowctl(*tried, env={"ELSEWHERE_KEY": "a-long-secret"})
+            refused = flowctl(*command, env={"ELSEWHERE_KEY": "some-other-secret"})
+            silent = flowctl(*command[:3])
+        finally:
+            service.close()
+        assert (0, 0) == (shown.code, passed.code), shown.err + passed.err
+        for each in (refused, silent):
+            assert (4, True) == (each.code, "--token-env" in each.fault.hint)
+            assert "refuses the host's token" in each.fault.message
+        assert "secret" not in shown.out + shown.err + refused.out + refused.err
+
+    def test_who_cannot_be_trusted(self, encrypted: Service) -> None:
+        """`--tls` alone trusts the system's authorities, and says what else would help."""
+        done = flowctl("plugin", "inspect", encrypted.address, "--tls")
+        assert (4, "plugin.tls_failed") == (done.code, done.fault.code)
+        assert "--tls-ca" in done.fault.hint
+        assert encrypted.address == done.fault.where
+
+    @pytest.mark.parametrize(
+        ("words", "fault"),
+        [
+            (["--tls-certificate", "client.pem"], "usage.tls_incomplete"),
+            (["--tls-key", "client-key.pem"], "usage.tls_incomplete"),
+            (["--token-env", "NOT_SET"], "usage.token_missing"),
+            (["--tls-ca", "nothing.pem"], "tls.unreadable"),
+        ],
+    )
+    @pytest.mark.parametrize("command", ["inspect", "conformance"])
+    def test_what_does_not_fit(
+        self, folder: Path, command: str, words: list[str], fault: str
+    ) -> None:
+        """Half of a proof, a token that is not there, a file that is not: told before any call."""
+        done = flowctl("plugin", command, "localhost:1", *words, cwd=folder)
+        assert fault == done.fault.code
+        assert done.fault.hint
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["--tls"],
+            ["--tls-ca", "authority.pem"],
+            ["--tls-certificate", "client.pem"],
+            ["--tls-key", "client-key.pem"],
+            ["--tls-server-name", "server"],
+            ["--token-env", "HOME"],
+        ],
+    )
+    @pytest.mark.parametrize("plugin", [".", "mine.py"])
+    def test_for_a_plugin_on_this_machine(
+        self, folder: Path, plugin: str, words: list[str]
+    ) -> None:
+        """Options of a connection that is none are refused, not passed over."""
+        (folder / "mine.py").write_text("")
+        manifest = {"name": "mine", "version": "1.0.0", "executable": "mine.py"}
+        (folder / "plugin.yaml").write_text(json.dumps(manifest))
+        done = flowctl("plugin", "inspect", plugin, *words, cwd=folder)
+        assert (2, "usage.no_address") == (done.code, done.fault.code)
+        assert f"`{words[0]}` is for a plugin at an address" in done.fault.message
+
+    def test_a_manifest_that_names_an_address(self, folder: Path, encrypted: Service) -> None:
+        """A folder whose plugin runs elsewhere takes the options of a connection."""
+        manifest = {"name": "elsewhere", "version": "1.0.0", "address": encrypted.address}
+        (folder / "plugin.yaml").write_text(json.dumps(manifest))
+        shown = flowctl("plugin", "inspect", folder, *self.options(folder, "ca", "name"))
+        assert "elsewhere@1.0.0 (processor, grpc)" == shown.out.splitlines()[0], shown.err

@@ -14,6 +14,7 @@ import structlog
 
 from cdp_pipeline.config import Secrets
 from cdp_pipeline.observability.logs import configure_logs, logger, mask_logs
+from cdp_pipeline.runtimes.processes.logs import LogLines
 
 URL = "http://bob:hunter2pw@127.0.0.1:1/x"
 
@@ -82,3 +83,27 @@ def test_lines_follow_stderr() -> None:
     assert sys.stderr is not elsewhere
     assert "from the host" in elsewhere.getvalue()
     assert "from a library" in elsewhere.getvalue()
+
+
+@pytest.mark.parametrize("name", ["self", "method_name", "exc_info", "event", "stream"])
+def test_a_plugins_field_that_is_the_loggers_own(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A field may have any name; none is taken for an argument of the host's logger."""
+    configure_logs("json")
+    lines = LogLines(logger(plugin="x@1"))
+    lines.feed("stdout", json.dumps({"level": "info", "message": "m", name: [1]}).encode() + b"\n")
+    line = json.loads(capsys.readouterr().err)
+
+    assert ("m", [1]) == (line["event"], line[f"plugin_{name}"])
+
+
+def test_a_line_never_looks_like_two(capsys: pytest.CaptureFixture[str]) -> None:
+    """A message of several lines is indented, and moves no cursor: nobody forges our lines."""
+    configure_logs()
+    logger().info("one\n2026-01-01T00:00:00Z [error    ] forged \x1b[2J")
+    first, second = capsys.readouterr().err.splitlines()
+
+    assert first.endswith("one")
+    assert second.startswith("  | 2026-01-01")
+    assert "\x1b" not in second

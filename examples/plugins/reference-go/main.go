@@ -1,7 +1,9 @@
 // Command reference-go serves the reference plugins in Go: they do what spec/conformance.md says,
 // and nothing else.
 //
-//	reference-go processor | source | consumer
+//	reference-go [processor | source | consumer]
+//
+// As WebAssembly, where there are no arguments, it is the processor.
 package main
 
 import (
@@ -20,11 +22,15 @@ var plugins = map[string]func() cdpplugin.Plugin{
 }
 
 func main() {
-	if len(os.Args) != 2 || plugins[os.Args[1]] == nil {
+	kind := "processor"
+	if len(os.Args) > 1 {
+		kind = os.Args[1]
+	}
+	if plugins[kind] == nil {
 		slog.Error("expected the kind of plugin: processor, source or consumer")
 		os.Exit(2)
 	}
-	if err := cdpplugin.Serve(plugins[os.Args[1]](), cdpplugin.WithWorkers(4)); err != nil {
+	if err := cdpplugin.Serve(plugins[kind](), cdpplugin.WithWorkers(4)); err != nil {
 		slog.Error(err.Error())
 		os.Exit(1)
 	}

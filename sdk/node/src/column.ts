@@ -5,6 +5,8 @@
  * and decodes a row when that row is asked for; rows passed on are copied as bytes.
  */
 
+import { decodeJson, type JsonObject } from "./json.js";
+
 /** One value a row. */
 export abstract class Column<T> implements Iterable<T> {
   /** Number of rows. */
@@ -114,6 +116,34 @@ export class Slices<T> extends Column<T> {
 
   slice(start: number, stop: number): Column<T> {
     return new Slices(this.bytes, this.starts.slice(start, stop), this.ends.slice(start, stop), this.read);
+  }
+}
+
+/** A column of JSON objects as the texts that an author's objects were written to; `{}` is empty. */
+export class Written extends Column<JsonObject> {
+  constructor(readonly texts: readonly string[]) {
+    super();
+  }
+
+  get length(): number {
+    return this.texts.length;
+  }
+
+  get(row: number): JsonObject {
+    const text = this.texts[row] as string;
+    return text === "" ? {} : decodeJson(text);
+  }
+
+  override own(row: number): JsonObject {
+    return this.get(row);
+  }
+
+  take(rows: ArrayLike<number>): Column<JsonObject> {
+    return new Written(Array.from(rows, (row) => this.texts[row] as string));
+  }
+
+  slice(start: number, stop: number): Column<JsonObject> {
+    return new Written(this.texts.slice(start, stop));
   }
 }
 

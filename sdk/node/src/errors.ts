@@ -55,7 +55,7 @@ export class UnsupportedEncoding extends PluginError {
 
 /** Try again: the failure is expected to pass. The stage waits, since order is kept. */
 export class Retry extends PluginError {
-  /** Least wait before the next try, in seconds; undefined leaves it to the stage's back-off. */
+  /** Wait before the next try, in seconds; undefined leaves it to the stage's back-off. */
   readonly afterS: number | undefined;
 
   constructor(message = "try again", options: ErrorOptions & { afterS?: number } = {}) {
@@ -69,9 +69,9 @@ export class Drop extends PluginError {
   /** Why, for the counters and the log. */
   readonly reason: string;
 
-  constructor(reason = "dropped") {
-    super(reason, { code: "plugin.drop" });
-    this.reason = reason;
+  constructor(reason = "") {
+    super(reason || "dropped", { code: "plugin.drop" });
+    this.reason = this.message;
   }
 }
 

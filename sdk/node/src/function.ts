@@ -1,7 +1,7 @@
 /** The one-function plugin: write a function, get a plugin. */
 
 import { Batch } from "./batch.js";
-import { everyRow, Values } from "./column.js";
+import { everyRow } from "./column.js";
 import { type Context, type Delivery, type Resume, SourceBatch, type SourceDescription } from "./delivery.js";
 import { Drop } from "./errors.js";
 import type { JsonObject } from "./json.js";
@@ -9,7 +9,6 @@ import { logger } from "./logger.js";
 import { Message, view } from "./message.js";
 import type { HealthStatus, PluginKind, PluginMetadata } from "./metadata.js";
 import { asOutputs, OutputCollector, Outputs, type Result } from "./outputs.js";
-import { JsonPayloads } from "./payloads.js";
 import type { Awaitable, Consumer, Plugin, Processor, Source } from "./protocols.js";
 
 /** Takes a message and returns one, several, or null to drop it. */
@@ -132,7 +131,7 @@ export class FunctionConsumer extends FunctionPlugin implements Consumer {
         await this.call(message, this.config);
       } catch (error) {
         if (!(error instanceof Drop)) throw error;
-        logger.info("message dropped", { id: message.id, reason: error.reason });
+        logger.debug("message dropped", { id: message.id, reason: error.reason });
       }
     }
     return delivery.completedThrough;
@@ -204,37 +203,25 @@ async function gather(items: AsyncIterator<Item>, first: Promise<IteratorResult<
   }
 }
 
-/** Messages of an author on their way into a batch; what they hold is written as they come. */
+/** Messages of an author on their way into a batch; what they hold is taken down as they come. */
 class Gathering {
-  private readonly messages: Message[] = [];
-  private readonly payloads: (string | Uint8Array)[] = [];
-  private size = 0;
+  private readonly collector = new OutputCollector(Batch.empty());
+  private rows = 0;
 
   add(message: Message): void {
-    const held = message.payloadHeld ?? message.payloadBytes;
-    this.payloads.push(held);
-    this.messages.push(message);
-    this.size += held.length;
+    this.collector.add(this.rows++, message);
   }
 
   get empty(): boolean {
-    return this.messages.length === 0;
+    return this.rows === 0;
   }
 
   get full(): boolean {
-    return this.messages.length === MOST_ROWS || this.size >= MOST_BYTES;
+    return this.rows === MOST_ROWS || this.collector.sizeWritten >= MOST_BYTES;
   }
 
   batch(): Batch {
-    const column = <T>(read: (message: Message) => T) => new Values(this.messages.map(read));
-    return new Batch(new JsonPayloads(this.payloads), {
-      ids: column((message) => message.id),
-      types: column((message) => message.type),
-      metadata: column((message) => message.metadata),
-      sources: column((message) => message.source),
-      traceIds: column((message) => message.traceId),
-      contentTypes: column((message) => message.contentType),
-    });
+    return this.collector.outputs().parts[0]?.batch ?? Batch.empty();
   }
 }
 

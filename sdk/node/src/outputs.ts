@@ -1,8 +1,9 @@
 /** What a processor answers: outputs and errors, each mapped to the input row it derives from. */
 
 import { Batch, type BatchColumns } from "./batch.js";
-import { type Column, everyRow, isEveryRow, Values } from "./column.js";
-import { asPluginError, Drop, PluginError } from "./errors.js";
+import { type Column, everyRow, isEveryRow, Values, Written } from "./column.js";
+import { asPluginError, Drop, PluginError, UnsupportedEncoding } from "./errors.js";
+import { encodeMetadata, type JsonObject } from "./json.js";
 import { Message } from "./message.js";
 import type { Encoding } from "./metadata.js";
 import { JsonPayloads, MixedPayloads, type Payloads } from "./payloads.js";
@@ -52,6 +53,7 @@ export class Outputs {
 export type Result = Message | readonly Message[] | null | undefined;
 
 /** The columns that outputs may pass on, in the order of the bits of `Message.touched`. */
+const EVERY_ATTRIBUTE = 0b111111;
 const COLUMNS = [
   ["id", "ids"],
   ["type", "types"],
@@ -62,17 +64,24 @@ const COLUMNS = [
 ] as const;
 
 type Held = string | Uint8Array | undefined;
+/** What was read or set of a message, by column; metadata as JSON. */
+type Taken = Partial<Record<(typeof COLUMNS)[number][1], unknown>>;
+const UNTOUCHED: Taken = {};
 
 /**
  * Gathers the messages that a function returns into columns.
  *
- * Payloads are encoded as they come, so that an author may go on changing an object that
- * was already returned.
+ * What a message holds is taken down as it comes, so that an author may go on changing an
+ * object that was already returned.
  */
 export class OutputCollector {
   private readonly rows: number[] = [];
   private readonly messages: Message[] = [];
   private readonly payloads: Held[] = [];
+  private readonly taken: Taken[] = [];
+  private touched = 0;
+  /** @internal About how many bytes of payload were written anew. */
+  sizeWritten = 0;
   private readonly errors = new Map<number, PluginError>();
   private readonly dropped = new Map<string, number>();
 
@@ -81,7 +90,8 @@ export class OutputCollector {
   /**
    * Take whatever a function returned for input row `row`; all of it or nothing.
    *
-   * @throws PluginError `plugin.output_invalid`: it is no message; `message.payload_invalid`.
+   * @throws PluginError `plugin.output_invalid`: it is no message, or one of its texts is none;
+   *     `message.payload_invalid`: its payload or metadata have no form in JSON.
    */
   addResult(row: number, result: Result): void {
     if (result === null || result === undefined) return;
@@ -90,7 +100,7 @@ export class OutputCollector {
     try {
       for (const message of result) this.add(row, message);
     } catch (error) {
-      this.rows.length = this.messages.length = this.payloads.length = kept;
+      this.rows.length = this.messages.length = this.payloads.length = this.taken.length = kept;
       throw error;
     }
   }
@@ -103,9 +113,15 @@ export class OutputCollector {
         hint: "return new Message({...}), an array of messages, or null to drop",
       });
     }
-    this.payloads.push(message.payloadHeld);
+    const touched = message.batch === this.batch ? message.touched : EVERY_ATTRIBUTE;
+    const taken = takenDown(message, touched);
+    const payload = message.payloadHeld;
+    this.payloads.push(payload);
+    this.sizeWritten += payload?.length ?? 0;
+    this.taken.push(taken);
     this.rows.push(row);
     this.messages.push(message);
+    this.touched |= touched;
   }
 
   /** Note what a function threw for input row `row`. */
@@ -127,16 +143,21 @@ export class OutputCollector {
 
   private part(): OutputPart {
     const own = this.messages.every((message) => message.batch === this.batch);
-    const taken = this.messages.map((message) => message.row);
-    const touched = own ? this.messages.reduce((bits, message) => bits | message.touched, 0) : -1;
+    const rows = this.messages.map((message) => message.row);
     const columns: Record<string, Column<any>> = {};
-    COLUMNS.forEach(([name, column], bit) => {
+    COLUMNS.forEach(([, column], bit) => {
       columns[column] =
-        touched & (1 << bit)
-          ? new Values<any>(this.messages.map((message) => message[name]))
-          : takeColumn<any>(this.batch[column], taken);
+        this.touched & (1 << bit) ? this.column(column, rows) : takeColumn<any>(this.batch[column], rows);
     });
-    return { batch: new Batch(this.payloadColumn(own, taken), columns as BatchColumns), rows: this.rows };
+    return { batch: new Batch(this.payloadColumn(own, rows), columns as BatchColumns), rows: this.rows };
+  }
+
+  /** Return what was taken down of a column, with the input's values where nothing was. */
+  private column(name: keyof Taken, rows: readonly number[]): Column<any> {
+    const given = (index: number) => this.batch[name].get(rows[index] as number);
+    if (name !== "metadata") return new Values<any>(this.taken.map((taken, index) => taken[name] ?? given(index)));
+    const texts = this.taken.map((taken, index) => taken.metadata ?? encodeMetadata(given(index) as JsonObject));
+    return new Written(texts as string[]);
   }
 
   private payloadColumn(own: boolean, taken: readonly number[]): Payloads {
@@ -158,11 +179,32 @@ export class OutputCollector {
     );
     if (encodings.size === 1) return [...encodings][0] as Encoding;
     if (!encodings.has("xdr")) return "json";
-    throw new PluginError(`payloads of one answer have one encoding, got ${[...encodings].join(" and ")}`, {
-      code: "plugin.output_invalid",
-      hint: "pass all payloads of a batch on as they are, or set all of them",
+    throw new UnsupportedEncoding(`payloads of one answer have one form, got ${[...encodings].join(" and ")}`, {
+      hint: "give every output a JSON payload, or leave all payloads as they came",
     });
   }
+}
+
+/** Return what is touched of a message; one that is not the batch's is taken down whole. */
+function takenDown(message: Message, touched: number): Taken {
+  if (touched === 0) return UNTOUCHED;
+  const taken: Taken = {};
+  COLUMNS.forEach(([name, column], bit) => {
+    if (!(touched & (1 << bit))) return;
+    const value: unknown = message[name];
+    taken[column] = name === "metadata" ? encodeMetadata(value as JsonObject) : checked(name, value);
+  });
+  return taken;
+}
+
+/** Return an attribute's value where it is of the kind that its column holds. */
+function checked(name: string, value: unknown): unknown {
+  const kind = name === "source" ? "object" : "string";
+  if (typeof value === kind && value !== null) return value;
+  throw new PluginError(`expected the \`${name}\` of a message to be \`${kind}\`, got \`${typeof value}\``, {
+    code: "plugin.output_invalid",
+    hint: "see Message for what each attribute holds",
+  });
 }
 
 function takeColumn<T>(column: Column<T>, rows: readonly number[]): Column<T> {

@@ -7,7 +7,7 @@
 
 import { byteLength, decodeText, encodeText } from "#platform";
 
-import { PluginError, UnsupportedEncoding } from "./errors.js";
+import { UnsupportedEncoding } from "./errors.js";
 import { decodeJson, encodeJson } from "./json.js";
 import type { Encoding } from "./metadata.js";
 
@@ -246,16 +246,15 @@ export class ArrowPayloads extends Payloads {
 /**
  * Return the columns one after another.
  *
- * @throws PluginError `plugin.output_invalid`: their encodings do not mix.
+ * @throws UnsupportedEncoding their encodings do not mix.
  */
 export function concatPayloads(columns: readonly Payloads[]): Payloads {
   const [first] = columns;
   if (first !== undefined && columns.length === 1) return first;
   const encodings = new Set(columns.map((column) => column.encoding));
   if (encodings.has("arrow") || (encodings.has("xdr") && encodings.size > 1)) {
-    throw new PluginError(`payloads of one answer have one encoding, got ${[...encodings].join(" and ")}`, {
-      code: "plugin.output_invalid",
-      hint: "pass all payloads of a batch on as they are, or set all of them",
+    throw new UnsupportedEncoding(`payloads of one answer have one form, got ${[...encodings].join(" and ")}`, {
+      hint: "give every output a JSON payload, or leave all payloads as they came",
     });
   }
   const rows = columns.flatMap((column) => Array.from({ length: column.length }, (_, row) => column.held(row)));

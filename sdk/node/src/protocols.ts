@@ -40,7 +40,11 @@ export interface Plugin {
 
 /** Turns messages into messages. */
 export interface Processor extends Plugin {
-  /** Answer 0 to N outputs an input row. An error fails the whole batch. */
+  /**
+   * Answer 0 to N outputs an input row. A `Retry` and a `Fatal` are for the whole batch, a `Drop`
+   * leaves it out. After any other error the batch is halved and comes again, until the bad row
+   * is alone; a stateful plugin's batch fails in every row.
+   */
   processBatch(batch: Batch): Awaitable<Outputs>;
 }
 
@@ -57,7 +61,10 @@ export interface Source extends Plugin {
    */
   read(after: Resume | null, signal: AbortSignal): AsyncIterable<SourceBatch>;
 
-  /** Learn that everything at or before the position is durable. */
+  /**
+   * Learn that everything at or before the position is durable. Called while the source is
+   * read, and after its end until `stop`. What it throws fails the reading.
+   */
   acknowledge?(completedThrough: number): Awaitable<void>;
 }
 

@@ -63,9 +63,18 @@ describe("json", () => {
   it("what has no form in JSON is refused", () => {
     const cycle: any = {};
     cycle.self = cycle;
-    for (const value of [undefined, () => 1, cycle]) {
+    for (const value of [undefined, () => 1, cycle, NaN, [null, -Infinity], { n: new Number(NaN), big: 1n }]) {
       assert.throws(() => encodeJson(value), { code: "message.payload_invalid" });
     }
+    assert.equal('{"a":null,"b":[null],"c":"null"}', encodeJson({ a: null, b: [null], c: "null" }));
+  });
+
+  it("a fraction beyond the range of a double is refused, an integer of any size is exact", () => {
+    for (const text of ["1e400", "[-1e999]", `{"n":${"9".repeat(250)}.5e99}`]) {
+      assert.throws(() => decodeJson(text), { code: "message.payload_invalid" });
+    }
+    const exact = `{"n":${"9".repeat(400)},"f":1e+300,"text":"1e400"}`;
+    assert.equal(exact, encodeJson(decodeJson(exact)));
   });
 });
 
@@ -151,7 +160,7 @@ describe("outputs", () => {
     const collector = new OutputCollector(xdr);
     collector.add(0, view(xdr, 0));
     collector.add(1, new Message({ payload: 1 }));
-    assert.throws(() => collector.outputs(), { code: "plugin.output_invalid" });
+    assert.throws(() => collector.outputs(), { code: "plugin.encoding_unsupported" });
   });
 
   it("mixed SEP-51 and JSON are JSON", () => {
@@ -202,4 +211,57 @@ describe("logger", () => {
     cycle.self = cycle;
     createLogger(() => undefined).error("odd", { cycle });
   });
+});
+
+describe("outputs", () => {
+  it("hold a message as it was when it was returned", () => {
+    const batch = Batch.of("T", [1, 2]);
+    const collector = new OutputCollector(batch);
+    const message = new Message({ payload: { n: 0 }, metadata: { n: 0 } });
+    for (const row of [0, 1]) {
+      message.id = `id-${row}`;
+      message.payload.n = message.metadata.n = row;
+      collector.addResult(row, message);
+    }
+    const got = Array.from(views(received(collector.outputs().parts[0]!.batch)));
+    assert.deepEqual(
+      [
+        ["id-0", 0, 0],
+        ["id-1", 1, 1],
+      ],
+      got.map(({ id, payload, metadata }) => [id, payload.n, metadata.n]),
+    );
+  });
+
+  it("keep what is untouched beside what is changed", () => {
+    const batch = Batch.of("T", [1, 2, 3], { ids: ["a", "b", "c"], metadata: { k: [1] } });
+    const collector = new OutputCollector(batch);
+    for (const [row, message] of [...views(batch)].entries()) {
+      if (row === 1) message.metadata.k = 2;
+      collector.addResult(row, row === 2 ? new Message({ id: "new" }) : message);
+    }
+    const got = Array.from(views(received(collector.outputs().parts[0]!.batch)));
+    assert.deepEqual(
+      [
+        ["a", "T", { k: [1] }],
+        ["b", "T", { k: 2 }],
+        ["new", "", {}],
+      ],
+      got.map(({ id, type, metadata }) => [id, type, metadata]),
+    );
+  });
+
+  for (const [what, code, fields] of [
+    ["an id that is no text", "plugin.output_invalid", { id: 5 }],
+    ["a type that is no text", "plugin.output_invalid", { type: Symbol("t") }],
+    ["a source that is no object", "plugin.output_invalid", { source: "lake" }],
+    ["metadata that are no object", "message.payload_invalid", { metadata: [1] }],
+    ["metadata with a number that is none", "message.payload_invalid", { metadata: { n: NaN } }],
+  ] as const) {
+    it(`refuse ${what}`, () => {
+      const collector = new OutputCollector(Batch.of("T", [1]));
+      assert.throws(() => collector.addResult(0, new Message(fields as never)), { code });
+      assert.deepEqual([], collector.outputs().parts);
+    });
+  }
 });

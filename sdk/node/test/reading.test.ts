@@ -30,9 +30,13 @@ async function opened(test: TestContext, source: Source | SourceFunction, option
   return Object.assign(client.open("Read", batches.ReadRequest, batches.ReadResponse), { client });
 }
 
-async function all(reading: { next(): Promise<Response | undefined> }): Promise<Response[]> {
+/** Return what is still to come, without the word that the source has ended. */
+async function all(reading: { next(): Promise<Response | undefined>; end(): void }): Promise<Response[]> {
   const found: Response[] = [];
-  for (let next = await reading.next(); next; next = await reading.next()) found.push(next);
+  for (let next = await reading.next(); next; next = await reading.next()) {
+    if (next.ended) reading.end();
+    else found.push(next);
+  }
   return found;
 }
 
@@ -164,6 +168,31 @@ describe("Read", () => {
     assert.deepEqual([0, 1], source.acknowledged);
   });
 
+  it("says that the source has ended, then hands on what is acknowledged until the host ends its side", async (test) => {
+    const source = new Counting(1);
+    const { acknowledge } = source;
+    source.acknowledge = (position) => {
+      acknowledge(position);
+      if (position < 0) throw new Fatal("lost the cursor");
+    };
+    const reading = await opened(test, source);
+    reading.send({ credits: 2 });
+    assert.deepEqual([false, true], [(await reading.next())!.ended, (await reading.next())!.ended]);
+    for (const position of [-1, 1]) reading.send({ acknowledgedThrough: position });
+    reading.end();
+    assert.equal(undefined, await reading.next());
+    assert.deepEqual([[-1, 1], 0], [source.acknowledged, (await reading.status).code]);
+  });
+
+  it("a host that grants nothing more and closes its side gets what it paid for", async (test) => {
+    const source = new Counting();
+    const reading = await opened(test, source);
+    reading.send({ credits: 2, acknowledgedThrough: 0 });
+    reading.end();
+    const positions = (await all(reading)).map((response) => response.positions);
+    assert.deepEqual([[[1], [2]], [0]], [positions, source.acknowledged]);
+  });
+
   it("closes the source when the host goes away", async (test) => {
     const source = new Counting();
     const reading = await opened(test, source);
@@ -261,15 +290,14 @@ describe("Read", () => {
       yield new Message({ payload: 1 });
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
     };
-    for (const source of [
-      waiting,
-      async function* () {
-        await new Promise(() => undefined);
-      },
-    ] as SourceFunction[]) {
+    const silent = async function* () {
+      await new Promise(() => undefined);
+    };
+    for (const source of [waiting, silent, letters] as SourceFunction[]) {
       const reading = await opened(test, source);
       reading.send({ credits: 5 });
       if (source === waiting) await reading.next();
+      if (source === letters) while (!(await reading.next())!.ended);
       await reading.client.call("Health", [StartRequest, StartResponse]);
       const stopping = reading.client.server.stop();
       await assert.rejects(reading.next(), { code: 14 });

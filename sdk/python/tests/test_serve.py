@@ -246,10 +246,13 @@ async def configured(stub: PluginServiceStub, **config: Any) -> pb.StartResponse
 
 
 async def rest(stream: Any) -> list[pb.ReadResponse]:
-    """Return what is still to come."""
+    """Return what is still to come, without the word that the source has ended."""
     found = []
     while (response := await stream.read()) is not grpc.aio.EOF:
-        found.append(response)
+        if response.ended:
+            await stream.done_writing()
+        else:
+            found.append(response)
     return found
 
 
@@ -287,6 +290,45 @@ class TestRead:
             await stream.write(pb.ReadRequest(after_position=after, credits=5))
             got = [response.positions[0] for response in await rest(stream)]
             assert expected == got
+
+    async def test_acknowledgements_after_the_end(self, launch: Launch) -> None:
+        """A source that has ended says so without a credit, then hears what is durable."""
+        launched = launch("source.py")
+        async with launched.connect() as stub:
+            await configured(stub, last=1)
+            stream = stub.Read()
+            await stream.write(pb.ReadRequest(credits=2))
+            first, end = await stream.read(), await stream.read()
+            assert ([1], False, True) == (list(first.positions), first.ended, end.ended)
+            await stream.write(pb.ReadRequest(acknowledged_through=-1))
+            await stream.write(pb.ReadRequest(acknowledged_through=1))
+            await stream.done_writing()
+            assert grpc.aio.EOF == await stream.read()
+            assert Code.OK == await stream.code()
+        launched.wait_for("acknowledged 1\n")
+        assert any(
+            "an acknowledgement failed: the cursor is lost" in line for line in launched.lines
+        )
+
+    async def test_an_acknowledgement_of_the_first_request(
+        self, numbers: PluginServiceStub
+    ) -> None:
+        """What is durable may be told with the position to go on from."""
+        await configured(numbers, last=3)
+        stream = numbers.Read()
+        await stream.write(pb.ReadRequest(after_position=1, acknowledged_through=1))
+        await stream.write(pb.ReadRequest(credits=5))
+        assert [1, 1] == [values(response)[0]["acknowledged"] for response in await rest(stream)]
+
+    async def test_an_acknowledgement_that_fails(self, numbers: PluginServiceStub) -> None:
+        """What a source cannot acknowledge ends the reading with that error."""
+        await configured(numbers, last=3)
+        stream = numbers.Read()
+        await stream.write(pb.ReadRequest(credits=1))
+        await stream.read()
+        await stream.write(pb.ReadRequest(acknowledged_through=-1))
+        [response] = await rest(stream)
+        assert "numbers.cursor" == response.error.code
 
     async def test_no_more_credits(self, numbers: PluginServiceStub) -> None:
         """A host that grants nothing more and closes its side gets what it paid for."""
@@ -419,24 +461,33 @@ class TestEnd:
             launched.process.send_signal(signal.SIGTERM)
             answer = await stream.read()
             assert (1, 1) == (answer.sequence, answer.answer.outputs.rows)
-            assert grpc.aio.EOF == await stream.read()
-            assert Code.OK == await stream.code()
+            with pytest.raises(grpc.aio.AioRpcError):
+                await stream.read()
+            assert Code.UNAVAILABLE == await stream.code()
         assert 0 == await asyncio.to_thread(launched.wait)
         assert "stopped at 1" == note.read_text()
 
-    @pytest.mark.parametrize("file", ["source.py", "consumer.py"])
-    async def test_open_streams_are_ended(self, launch: Launch, file: str) -> None:
-        """On SIGTERM the streams that wait for the host end well."""
-        launched = launch(file)
+    @pytest.mark.parametrize(
+        ("call", "begin"),
+        [
+            ("Read", pb.ReadRequest(credits=1)),
+            ("Read", pb.ReadRequest(after_position=3, credits=1)),
+            ("Consume", delivery(1, 1, "a")),
+        ],
+        ids=["a source that goes on", "a source that has ended", "a consumer"],
+    )
+    async def test_open_streams_are_ended(self, launch: Launch, call: str, begin: Any) -> None:
+        """On SIGTERM streams end as unavailable: no host takes that for the end of the data."""
+        launched = launch("source.py" if call == "Read" else "consumer.py")
         async with launched.connect() as stub:
             await configured(stub)
-            stream = stub.Read() if file == "source.py" else stub.Consume()
-            request = pb.ReadRequest(credits=1) if file == "source.py" else delivery(1, 1, "a")
-            await stream.write(request)
+            stream = getattr(stub, call)()
+            await stream.write(begin)
             await stream.read()
             launched.process.send_signal(signal.SIGTERM)
-            assert grpc.aio.EOF == await stream.read()
-            assert Code.OK == await stream.code()
+            with pytest.raises(grpc.aio.AioRpcError):
+                await stream.read()
+            assert Code.UNAVAILABLE == await stream.code()
         assert 0 == await asyncio.to_thread(launched.wait)
 
     async def test_a_call_that_hangs(self, launch: Launch) -> None:

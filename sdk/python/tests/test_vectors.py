@@ -186,8 +186,9 @@ class TestEnds:
 
     @cases("readings")
     def test_reading(self, case: Case) -> None:
-        """A source gives the messages, positions, mark and token of the vector."""
+        """A source gives the messages, positions, mark and token of the vector, or its end."""
         message = pb.ReadResponse.FromString(wire_bytes(case))
+        assert case.get("ended", False) == message.ended
         error = fault(wire.decode_error(message.error)) if message.HasField("error") else None
         assert case.get("error") == error
 

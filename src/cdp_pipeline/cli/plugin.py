@@ -13,10 +13,21 @@ import typer
 
 from cdp_pipeline.cli.arguments import Output, OutputFormat
 from cdp_pipeline.cli.components import setting_lines
+from cdp_pipeline.cli.connection import (
+    ConnectionOptions,
+    Tls,
+    TlsCa,
+    TlsCertificate,
+    TlsKey,
+    TlsServerName,
+    TokenEnv,
+)
+from cdp_pipeline.observability.text import printable
 
 if TYPE_CHECKING:
+    from cdp_pipeline.runtimes.grpc.remote import RemoteTerms
     from cdp_pipeline.testing.inspection import Inspection
-    from cdp_pipeline.testing.launchers import Launchers, Target
+    from cdp_pipeline.testing.launchers import Launchers, ManifestTarget, Target
     from cdpplugin.testing import Report, Result, Subject
 
 app = typer.Typer(
@@ -33,6 +44,11 @@ Plugin = Annotated[
     ),
 ]
 ShowLogs = Annotated[bool, typer.Option("--logs", help="Show what the plugin prints.")]
+
+Grant = Annotated[
+    bool,
+    typer.Option("--grant", help="Give it what its manifest asks for under `permissions`."),
+]
 
 _MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
 
@@ -64,7 +80,18 @@ def build(
 
 
 @app.command()
-def inspect(plugin: Plugin, logs: ShowLogs = False, output: Output = OutputFormat.TEXT) -> None:
+def inspect(
+    plugin: Plugin,
+    logs: ShowLogs = False,
+    grant: Grant = False,
+    output: Output = OutputFormat.TEXT,
+    tls: Tls = False,
+    tls_ca: TlsCa = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    tls_server_name: TlsServerName = None,
+    token_env: TokenEnv = None,
+) -> None:
     """Show what a plugin says of itself: metadata, protocol, features, schemas.
 
     Example: `flowctl plugin inspect examples/plugins/fraud-detector`
@@ -72,7 +99,8 @@ def inspect(plugin: Plugin, logs: ShowLogs = False, output: Output = OutputForma
     from cdp_pipeline.testing.inspection import inspect as ask
 
     _configure_logs(logs=logs)
-    target, launchers = _target(plugin), _launchers(logs=logs)
+    options = ConnectionOptions(tls, tls_ca, tls_certificate, tls_key, tls_server_name, token_env)
+    target, launchers = _reached(plugin, options, logs=logs, grants=grant)
 
     async def look() -> Inspection:
         await _built(target, launchers)
@@ -83,7 +111,7 @@ def inspect(plugin: Plugin, logs: ShowLogs = False, output: Output = OutputForma
         typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
         return
     for line in _inspection_lines(found):
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 def _inspection_lines(found: Inspection) -> Iterator[str]:
@@ -143,7 +171,14 @@ def conformance(
         typer.Option(help="Only this case, or group of cases.", show_default=False),
     ] = None,
     logs: ShowLogs = False,
+    grant: Grant = False,
     output: Output = OutputFormat.TEXT,
+    tls: Tls = False,
+    tls_ca: TlsCa = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    tls_server_name: TlsServerName = None,
+    token_env: TokenEnv = None,
 ) -> None:
     """Try a plugin on every rule of the contract; exit code 1 where it breaks one.
 
@@ -153,7 +188,8 @@ def conformance(
 
     _configure_logs(logs=logs)
     sample = load_sample(config) if config else None
-    target, launchers = _target(plugin), _launchers(logs=logs)
+    options = ConnectionOptions(tls, tls_ca, tls_certificate, tls_key, tls_server_name, token_env)
+    target, launchers = _reached(plugin, options, logs=logs, grants=grant)
 
     async def attempt() -> Report:
         await _built(target, launchers)
@@ -191,7 +227,7 @@ def _show(result: Result) -> None:
     if result.outcome == "failed":
         typer.echo(f"         rule: {result.rule}")
     for line in [*result.reason.splitlines(), *(f"note: {note}" for note in result.notes)]:
-        typer.echo(f"         {line}")
+        typer.echo(printable(f"         {line}"))
 
 
 def _verdict(report: Report) -> str:
@@ -212,12 +248,39 @@ def _target(plugin: str) -> Target:
     return target_of(plugin)
 
 
-def _launchers(*, logs: bool) -> Launchers:
+def _reached(
+    plugin: str, options: ConnectionOptions, *, logs: bool, grants: bool
+) -> tuple[Target, Launchers]:
+    """Return the plugin, and what launches or reaches it.
+
+    Raises:
+        UsageError: It runs on this machine, and there are options for a connection.
+    """
+    from cdp_pipeline.testing.launchers import AddressTarget, ManifestTarget
+
+    target = _target(plugin)
+    has_address = isinstance(target, ManifestTarget) and target.manifest.address
+    if not has_address and not isinstance(target, AddressTarget):
+        options.require_address(plugin)
+        if isinstance(target, ManifestTarget) and not grants:
+            _say_what_is_withheld(target)
+        return target, _launchers(logs=logs, grants=grants)
+    return target, _launchers(logs=logs, remote=options.terms(os.environ))
+
+
+def _say_what_is_withheld(target: ManifestTarget) -> None:
+    asked = target.manifest.permissions
+    names = [*asked.env, *(grant.path for grant in asked.files)]
+    if names:
+        typer.echo(f"note: it asks for {', '.join(names)}; --grant gives it that", err=True)
+
+
+def _launchers(*, logs: bool, remote: RemoteTerms | None = None, grants: bool = False) -> Launchers:
     from cdp_pipeline.config.paths import cache_folder
     from cdp_pipeline.testing.launchers import Launchers, Silent
 
     log_of = None if logs else lambda _: Silent()
-    return Launchers(os.environ, cache_folder(os.environ), log_of)
+    return Launchers(os.environ, cache_folder(os.environ), log_of, remote, grants=grants)
 
 
 async def _built(target: Target, launchers: Launchers) -> None:
@@ -225,5 +288,6 @@ async def _built(target: Target, launchers: Launchers) -> None:
     from cdp_pipeline.testing.launchers import ManifestTarget
 
     if isinstance(target, ManifestTarget) and not launchers.builder.is_built(target.manifest):
-        typer.echo(f"building {target.manifest.metadata().reference} ...", err=True)
-        await launchers.builder.build(target.manifest)
+        reference = target.manifest.metadata().reference
+        typer.echo(f"building {reference} ... (--logs shows what that prints)", err=True)
+        await launchers.builder.ensure(target.manifest)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from cdp_pipeline.errors import CdpError, UsageError
+from cdp_pipeline.observability.text import printable
 from cdpplugin.errors import PluginError
 
 
@@ -78,4 +79,4 @@ def error_text(error: CdpError) -> str:
         lines.append(f"  at {error.where}")
     if error.hint:
         lines += [f"  hint: {error.hint}"]
-    return "\n".join(lines)
+    return printable("\n".join(lines))

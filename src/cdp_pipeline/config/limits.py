@@ -28,7 +28,8 @@ class Limits(Frozen):
     fuel: int | None = Field(
         default=None,
         ge=1,
-        description="Most WebAssembly instructions for one message; the same on every machine.",
+        description="Most WebAssembly instructions for one message, which are then handed over "
+        "one by one; the same on every machine.",
     )
     output: SizeBytes | None = Field(
         default=None, description="Most bytes of one answer of a WebAssembly plugin, or `16MB`."

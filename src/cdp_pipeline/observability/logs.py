@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import structlog
 
+from cdp_pipeline.observability.text import printable
 from cdpplugin.log import send_lines_to
 
 LogFormat = Literal["text", "json"]
@@ -75,10 +76,10 @@ _forwarding = _Forwarding()
 def configure_logs(log_format: LogFormat = "text", level: str = "info") -> None:
     """Send every log line of this process, also those of `logging`, to stderr in *log_format*."""
     _settings.log_format = log_format
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
+    renderers: list[Any] = (
+        [structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else [_made_printable, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     structlog.configure(
         processors=[
@@ -87,7 +88,7 @@ def configure_logs(log_format: LogFormat = "text", level: str = "info") -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _masked,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=structlog.PrintLoggerFactory(file=_stderr),
@@ -119,6 +120,17 @@ def _masked(
     _logger: Any, _method: str, fields: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     return dict(_settings.mask({key: _plain(value) for key, value in fields.items()}))
+
+
+def _made_printable(
+    _logger: Any, _method: str, fields: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Let no line look like two, or move the cursor; the renderer quotes the values itself."""
+    shown = {printable(key).replace("\n", " "): value for key, value in fields.items()}
+    for key in ("event", "exception", "stack"):
+        if isinstance(shown.get(key), str):
+            shown[key] = printable(shown[key], indent="  | ")
+    return shown
 
 
 def _plain(value: Any) -> Any:

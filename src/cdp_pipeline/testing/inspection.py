@@ -15,7 +15,6 @@ from cdp_pipeline.testing.launchers import (
     ModuleTarget,
     NativeTarget,
     Target,
-    first_contact,
 )
 from cdpplugin import PluginMetadata
 from cdpplugin.metadata import ResourceRequirements
@@ -79,12 +78,12 @@ async def inspect(target: Target, launchers: Launchers) -> Inspection:
     if isinstance(target, NativeTarget):
         return Inspection(metadata=described(target.create()), runtime="native")
     if isinstance(target, AddressTarget):
-        return _of(*await first_contact(target.name))
+        return _of(*await launchers.first_contact(target.name))
     if isinstance(target, ModuleTarget):
         async with launchers.launch_module(target) as handle:
             return _of_guest(handle)
     if target.manifest.address:
-        connection, metadata = await first_contact(target.manifest.address)
+        connection, metadata = await launchers.first_contact(target.manifest.address)
         return _with_manifest(connection, metadata, target.manifest)
     return await _launched(target, launchers)
 
@@ -92,7 +91,7 @@ async def inspect(target: Target, launchers: Launchers) -> Inspection:
 async def _launched(target: ManifestTarget, launchers: Launchers) -> Inspection:
     async with launchers.launch(target.manifest) as handle:
         if target.manifest.chosen_runtime == "wasm":
-            from cdp_pipeline.runtimes.grpc.declared import differences
+            from cdp_pipeline.runtimes.declared import differences
 
             return _of_guest(handle, differences(handle.said.metadata, target.manifest.metadata()))
         connection = handle._life.current  # its handle tells only what the contract knows
@@ -100,7 +99,7 @@ async def _launched(target: ManifestTarget, launchers: Launchers) -> Inspection:
 
 
 def _with_manifest(connection: Any, said: PluginMetadata, manifest: Manifest) -> Inspection:
-    from cdp_pipeline.runtimes.grpc.declared import completed, differences
+    from cdp_pipeline.runtimes.declared import completed, differences
 
     written = manifest.metadata()
     return _of(connection, completed(said, written), differences(said, written))

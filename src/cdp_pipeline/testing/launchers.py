@@ -12,15 +12,20 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdp_pipeline.artifacts.manifest import FILE_NAME, Manifest, load_manifest
+from cdp_pipeline.config.limits import Permissions
 from cdp_pipeline.config.pipeline import PluginConfig
-from cdp_pipeline.errors import ArtifactError
+from cdp_pipeline.errors import ArtifactError, PluginFault
 from cdp_pipeline.runtimes import discovery, native
 from cdp_pipeline.testing.sample import Sample, sample_beside
-from cdpplugin import Plugin, PluginMetadata
+from cdpplugin import Plugin, PluginError, PluginMetadata
 from cdpplugin.testing import Subject
+
+if TYPE_CHECKING:
+    from cdp_pipeline.runtimes.grpc.connection import Connection
+    from cdp_pipeline.runtimes.grpc.remote import RemoteTerms
 
 WORKERS = 4
 """How many batches a native plugin may work on at once."""
@@ -146,6 +151,9 @@ class Launchers:
         cache: The host's cache folder, for builds and Python environments.
         log_of: Makes the logger for what a plugin prints, given its `name@version`; None
             takes the host's.
+        remote: How a plugin at an address is reached; None is plain text without a token.
+        grants: Whether a plugin gets what its manifest asks for under `permissions`: that is the
+            word of a stranger.
     """
 
     def __init__(
@@ -153,15 +161,21 @@ class Launchers:
         environ: Mapping[str, str],
         cache: Path,
         log_of: Callable[[str], Any] | None = None,
+        remote: RemoteTerms | None = None,
+        *,
+        grants: bool = False,
     ) -> None:
-        from cdp_pipeline.runtimes.grpc.building import Builder
+        from cdp_pipeline.runtimes.building.builder import Builder
         from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
         from cdp_pipeline.runtimes.wasm.loader import WasmLoader
 
         options: dict[str, Any] = {} if log_of is None else {"log_of": log_of}
         self.builder = Builder(cache, environ, **options)
-        self._grpc = GrpcLoader(environ, cache, **options)
+        # The suite is to see a plugin's death, which a pipeline would get over.
+        self._grpc = GrpcLoader(environ, cache, remote=remote, isolates=False, **options)
         self._wasm = WasmLoader(environ, cache, **options)
+        self._remote = remote
+        self._grants = grants
 
     async def subject(self, target: Target, sample: Sample | None = None) -> Subject:
         """Return *target* as the suite takes it, with *sample* or what it brings itself.
@@ -169,7 +183,7 @@ class Launchers:
         Raises:
             ConfigError: Its samples have faults.
             ArtifactError: It cannot be built.
-            PluginError: Nobody answers at its address.
+            PluginFault: Nobody answers at its address.
         """
         if isinstance(target, ManifestTarget):
             await self.builder.ensure(target.manifest)
@@ -188,7 +202,9 @@ class Launchers:
         if isinstance(target, ModuleTarget):
             return lambda: self.launch_module(target)
         manifest = (
-            target.manifest if isinstance(target, ManifestTarget) else await _elsewhere(target.name)
+            target.manifest
+            if isinstance(target, ManifestTarget)
+            else await self._elsewhere(target.name)
         )
         return lambda: self.launch(manifest)
 
@@ -204,11 +220,17 @@ class Launchers:
             name=manifest.name,
             type=runtime,
             path=str(manifest.folder),
-            permissions=manifest.permissions,
+            permissions=self._granted(manifest.permissions),
         )
         loader: Any = self._wasm if runtime == "wasm" else self._grpc
         async with _ending(await loader.load(manifest, plugin)(WORKERS)) as handle:
             yield handle
+
+    def _granted(self, asked: Permissions) -> Permissions:
+        """Return what a plugin gets of what it asks for: at least what is no secret of anybody."""
+        if self._grants:
+            return asked
+        return Permissions(stdout=asked.stdout, clock=asked.clock)
 
     @asynccontextmanager
     async def launch_module(self, target: ModuleTarget) -> AsyncIterator[Any]:
@@ -217,6 +239,31 @@ class Launchers:
         plugin = PluginConfig(name=path.stem, type="wasm", path=target.name)
         async with _ending(await self._wasm.load_file(path, plugin)(WORKERS)) as handle:
             yield handle
+
+    async def first_contact(self, address: str) -> tuple[Connection, PluginMetadata]:
+        """Return the closed connection to what answers at *address*, and what it said of itself.
+
+        Raises:
+            PluginFault: Nobody answers there, or no plugin does.
+        """
+        from cdp_pipeline.runtimes.grpc.remote import RemoteTerms, replicas
+
+        try:
+            first = (await replicas(address, address, self._remote or RemoteTerms()))[0]
+            connection = await first.launch(None)
+        except PluginError as error:
+            raise PluginFault(
+                error.message, code=error.code, hint=error.hint, where=address
+            ) from error
+        await connection.close()
+        return connection, connection.metadata
+
+    async def _elsewhere(self, address: str) -> Manifest:
+        """Return a manifest for what answers at *address*: it says itself of what kind it is."""
+        _, metadata = await self.first_contact(address)
+        return Manifest(
+            name=metadata.name, version=metadata.version, type=metadata.type, address=address
+        )
 
 
 @asynccontextmanager
@@ -231,25 +278,3 @@ async def _ending(handle: Any) -> AsyncIterator[Any]:
 def _sample_of(target: Target) -> Sample:
     """Return what *target* brings itself; nobody can look into the folder of an address."""
     return Sample() if isinstance(target, AddressTarget) else sample_beside(target.folder)
-
-
-async def _elsewhere(address: str) -> Manifest:
-    """Return a manifest for what answers at *address*: it says itself of what kind it is."""
-    metadata: PluginMetadata = (await first_contact(address))[1]
-    return Manifest(
-        name=metadata.name, version=metadata.version, type=metadata.type, address=address
-    )
-
-
-async def first_contact(address: str) -> tuple[Any, PluginMetadata]:
-    """Return the closed connection to what answers at *address*, and what it said of itself.
-
-    Raises:
-        PluginError: Nobody answers there, or no plugin does.
-    """
-    from cdp_pipeline.runtimes.grpc.remote import RemoteTerms, replicas
-
-    first = (await replicas(address, address, RemoteTerms()))[0]
-    connection = await first.launch(None)
-    await connection.close()
-    return connection, connection.metadata

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from concurrent import futures
+from contextlib import suppress
 
 import grpc
 
@@ -18,6 +20,7 @@ from cdpplugin.v1 import plugin_pb2_grpc as stubs
 
 MODE = sys.argv[1] if len(sys.argv) > 1 else "plain"
 BATCH = (pb.FEATURE_PROCESS_BATCH,)
+SERVER = []
 STREAM = (pb.FEATURE_PROCESS_BATCH, pb.FEATURE_STREAM)
 
 
@@ -106,6 +109,54 @@ class DiesOnce(Streaming):
         return echoed(batch)
 
 
+class Exits(Streaming):
+    """Exits at a message of type `Poison`; its first argument names a file that tells each end."""
+
+    def answer(self, batch):
+        if "Poison" in batch.types:
+            with open(sys.argv[2], "a") as file:
+                file.write(f"{batch.rows}\n")
+            os._exit(4)
+        return echoed(batch)
+
+
+class ExitsSingly(Plain):
+    """Knows GetMetadata and Process only, and exits at a message of type `Poison`."""
+
+    def Process(self, request, context):
+        if request.type == "Poison":
+            os._exit(4)
+        return super().Process(request, context)
+
+
+class SlowBatches(Streaming):
+    """Takes longer for a batch of more than ten rows than any host waits."""
+
+    def answer(self, batch):
+        if batch.rows > 10:
+            threading.Event().wait()
+        return echoed(batch)
+
+
+class AnswersNothing(Streaming):
+    """Exits at every batch; its first argument names a file that tells each end."""
+
+    def answer(self, batch):
+        with open(sys.argv[2], "a") as file:
+            file.write(f"{batch.rows}\n")
+        os._exit(5)
+
+
+class ClosesSocket(Streaming):
+    """Stops to listen at a message of type `Close`, and lives on."""
+
+    def answer(self, batch):
+        if "Close" in batch.types:
+            SERVER[0].stop(None)
+            threading.Event().wait()
+        return echoed(batch)
+
+
 class Hangs(Streaming):
     """Never answers a message of type `Slow`."""
 
@@ -115,12 +166,32 @@ class Hangs(Streaming):
         return echoed(batch)
 
 
+class HangsAll(Streaming):
+    """Never answers a batch."""
+
+    def answer(self, batch):
+        threading.Event().wait()
+
+
 class SinglesHang(Plain):
     """Never answers a message of type `Slow`; goes on with the others."""
 
     def Process(self, request, context):
         if request.type == "Slow":
             threading.Event().wait(60)
+        return super().Process(request, context)
+
+
+class SinglesLate(Plain):
+    """Answers a message of type `Slow` when the next one of another type comes."""
+
+    def __init__(self):
+        self.next = threading.Event()
+
+    def Process(self, request, context):
+        if request.type == "Slow":
+            self.next.wait()
+        self.next.set()
         return super().Process(request, context)
 
 
@@ -159,6 +230,22 @@ class DecreasingRows(Streaming):
     def answer(self, batch):
         rows = list(reversed(range(batch.rows)))
         return pb.ProcessBatchResponse(outputs=batch, output_rows=rows)
+
+
+class Nonsense(Streaming):
+    """Answers with unknown rows where a message is of type `Odd`."""
+
+    def answer(self, batch):
+        rows = [batch.rows] * batch.rows if "Odd" in batch.types else []
+        return pb.ProcessBatchResponse(outputs=batch, output_rows=rows)
+
+
+class Enlarges(Streaming):
+    """Answers each message with one of ten kilobytes."""
+
+    def answer(self, batch):
+        payloads = [b'"' + b"x" * 10_000 + b'"'] * batch.rows
+        return echoed(pb.MessageBatch(rows=batch.rows, payloads=payloads))
 
 
 class ManyRows(Streaming):
@@ -279,6 +366,55 @@ class SingleConsumer(Plain):
     kind = "consumer"
 
 
+def numbered(*positions, **more):
+    payloads = [str(position).encode() for position in positions]
+    batch = pb.MessageBatch(rows=len(positions), payloads=payloads, types=["N"])
+    return pb.ReadResponse(batch=batch, positions=positions, **more)
+
+
+class Ends(Plugin):
+    """A source of two rows that ends the call with its stream, and says nothing of it."""
+
+    kind = "source"
+    features = (pb.FEATURE_READ,)
+
+    def Read(self, requests, context):
+        yield numbered(1)
+        yield numbered(2)
+
+
+class EndsWithLastRow(Ends):
+    """A source that says with its last row that it has ended."""
+
+    def Read(self, requests, context):
+        yield numbered(1)
+        yield numbered(2, ended=True)
+        for request in requests:
+            if request.HasField("acknowledged_through"):
+                print("acknowledged", request.acknowledged_through, flush=True)
+
+
+class DiesAfterTheEnd(Ends):
+    """A source that dies of the first acknowledgement after its end."""
+
+    def Read(self, requests, context):
+        yield numbered(1)
+        yield numbered(2)
+        yield pb.ReadResponse(ended=True)
+        for request in requests:
+            if request.HasField("acknowledged_through"):
+                os._exit(5)
+
+
+class NeverHangsUp(Ends):
+    """A source that keeps its side of the call open for ever."""
+
+    def Read(self, requests, context):
+        yield numbered(1)
+        yield pb.ReadResponse(ended=True)
+        threading.Event().wait(60)
+
+
 class Garbage(grpc.GenericRpcHandler):
     """Answers every call but GetMetadata with bytes that are no message."""
 
@@ -303,12 +439,22 @@ MODES = {
     "environment": Environment,
     "dies-mid-batch": DiesMidBatch,
     "dies-once": DiesOnce,
+    "starts-once": DiesOnce,
+    "exits": Exits,
+    "exits-singly": ExitsSingly,
+    "slow-batches": SlowBatches,
+    "answers-nothing": AnswersNothing,
+    "closes-socket": ClosesSocket,
     "hangs": Hangs,
+    "hangs-all": HangsAll,
     "singles": Singles,
     "singles-hang": SinglesHang,
+    "singles-late": SinglesLate,
     "deaf": Deaf,
     "unknown-rows": UnknownRows,
     "decreasing-rows": DecreasingRows,
+    "nonsense": Nonsense,
+    "enlarges": Enlarges,
     "many-rows": ManyRows,
     "uneven-columns": UnevenColumns,
     "not-json": NotJson,
@@ -325,7 +471,23 @@ MODES = {
     "floods": Floods,
     "lossy": Lossy,
     "single-consumer": SingleConsumer,
+    "ends": Ends,
+    "ends-with-last-row": EndsWithLastRow,
+    "dies-after-the-end": DiesAfterTheEnd,
+    "never-hangs-up": NeverHangsUp,
 }
+
+
+def serve_http():
+    """Answer whatever comes as a web server does."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(os.environ["PLUGIN_SOCKET"])
+    listener.listen()
+    while True:
+        peer = listener.accept()[0]
+        with peer, suppress(OSError):
+            peer.recv(1024)
+            peer.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
 
 def main():
@@ -336,6 +498,11 @@ def main():
         signal.raise_signal(signal.SIGKILL)
     if MODE == "silent":
         time.sleep(600)
+    if MODE == "starts-once" and os.path.exists(sys.argv[2]):
+        print("not again", flush=True)
+        time.sleep(600)
+    if MODE == "http":
+        serve_http()
     size = int(os.environ["PLUGIN_MAX_MESSAGE_BYTES"])
     options = [
         ("grpc.max_send_message_length", -1),
@@ -343,19 +510,22 @@ def main():
         ("grpc.so_reuseport", 0),
     ]
     server = grpc.server(futures.ThreadPoolExecutor(8), options=options)
+    SERVER.append(server)
     if MODE == "garbage":
         server.add_generic_rpc_handlers((Garbage(),))
     else:
-        name = MODE.removesuffix("-on-port").removesuffix("-elsewhere")
+        name = MODE.removesuffix("-on-port").removesuffix("-on-ipv6").removesuffix("-elsewhere")
         stubs.add_PluginServiceServicer_to_server(MODES[name](), server)
     if MODE.endswith("-elsewhere"):
         server.add_insecure_port("127.0.0.1:0")
+    elif MODE.endswith("-on-ipv6"):
+        server.add_insecure_port(f"[::1]:{os.environ['PLUGIN_PORT']}")
     elif MODE.endswith("-on-port"):
         server.add_insecure_port(f"127.0.0.1:{os.environ['PLUGIN_PORT']}")
     else:
         server.add_insecure_port(f"unix:{os.environ['PLUGIN_SOCKET']}")
     server.start()
-    if MODE == "stubborn":
+    if MODE in ("stubborn", "closes-socket"):
         threading.Event().wait()
     server.wait_for_termination()
 

@@ -3,7 +3,7 @@
 import { PluginError } from "../errors.js";
 
 /** Largest gRPC message where the host names none, in bytes. */
-export const MOST_MESSAGE_BYTES = 128 * 1024 * 1024;
+export const MOST_MESSAGE_BYTES = 256 * 1024 * 1024;
 /** Where a plugin listens that somebody runs by hand. */
 const BY_HAND = "127.0.0.1:50051";
 

@@ -24,7 +24,7 @@ export function fitting(message: Buffer, limitBytes: number): Buffer {
 /**
  * Yield what a source read in as few messages as fit the limit.
  *
- * @throws Fatal `message.too_large`: a single row exceeds the limit.
+ * @throws Fatal `message.too_large`: a single row, or an Arrow stream, exceeds the limit.
  */
 export function* cutToFit(found: SourceBatch, limitBytes: number): Generator<Buffer> {
   const { batch, positions, completedThrough, token } = found;
@@ -35,7 +35,7 @@ export function* cutToFit(found: SourceBatch, limitBytes: number): Generator<Buf
     token: Buffer.from(token),
   });
   if (message.length <= limitBytes - ENVELOPE_BYTES) return yield message;
-  if (batch.length < 2) {
+  if (batch.length < 2 || batch.encoding === "arrow") {
     throw new Fatal(`expected rows of at most ${limitBytes} bytes, got one of ${message.length}`, {
       code: TOO_LARGE,
       hint: "raise the host's limit on message size",

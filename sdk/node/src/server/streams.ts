@@ -5,7 +5,8 @@
  * ends with UNAVAILABLE: an end without an error would say that a source has come to its end.
  */
 
-import { PluginError } from "../errors.js";
+import { asPluginError, PluginError } from "../errors.js";
+import { logger } from "../logger.js";
 import { Delivery, type Resume } from "../delivery.js";
 import { Batch } from "../batch.js";
 import type { Consumer, Source } from "../protocols.js";
@@ -104,9 +105,12 @@ class Reading {
   private readonly credits = new Credits();
   private readonly over = new AbortController();
   private last = -Infinity;
+  private ended = false;
   private acknowledged: Promise<void> = Promise.resolve();
   private begin!: (after: Resume | null) => void;
   private readonly begun = new Promise<Resume | null>((resolve) => (this.begin = resolve));
+  private stopHearing!: () => void;
+  private readonly heard = new Promise<void>((resolve) => (this.stopHearing = resolve));
 
   constructor(
     private readonly call: Duplex,
@@ -121,28 +125,46 @@ class Reading {
     const { afterPosition, afterToken, acknowledgedThrough } = request;
     this.credits.grant(request.credits);
     this.begin(afterPosition === undefined ? null : { position: afterPosition, token: afterToken });
-    if (acknowledgedThrough === undefined) return;
+    if (acknowledgedThrough !== undefined) this.acknowledge(acknowledgedThrough);
+  }
+
+  /** Tell the source what is durable. What it throws fails the reading, if that has not ended. */
+  private acknowledge(position: number): void {
     this.acknowledged = this.acknowledged
-      .then(() => this.source.acknowledge?.(acknowledgedThrough))
-      .catch((error: unknown) => this.credits.close(error));
+      .then(() => this.source.acknowledge?.(position))
+      .catch((error: unknown) => {
+        if (!this.ended) return this.credits.close(error);
+        logger.error(`an acknowledgement failed: ${asPluginError(error).message}`, { position });
+      });
   }
 
-  /** Take it that no request comes any more. */
+  /** Take it that no request comes any more; what was acknowledged before is handed on first. */
   end(why: unknown): void {
-    if (why !== undefined) this.over.abort();
-    this.credits.close(why);
+    const close = () => {
+      this.credits.close(why);
+      this.stopHearing();
+    };
     this.begin(null);
+    if (why === undefined) return void this.acknowledged.then(close);
+    this.over.abort();
+    close();
   }
 
-  /** Send what the source reads; what it throws is the last thing that is sent. */
+  /**
+   * Send what the source reads, then that it has ended, and listen until the host ends its
+   * side; what the source throws is the last thing that is sent.
+   */
   async run(): Promise<void> {
     const after = await this.begun;
     try {
       await this.send(after);
     } catch (error) {
       if (error === STOPPING) throw error;
-      write(this.call, wire.ReadResponse.encode({ error: errorOf(error) }));
+      return write(this.call, wire.ReadResponse.encode({ error: errorOf(error) }));
     }
+    if (this.ended) write(this.call, wire.ReadResponse.encode({ ended: true }));
+    await this.heard;
+    if (this.credits.failure === STOPPING) throw STOPPING;
   }
 
   private async send(after: Resume | null): Promise<void> {
@@ -150,7 +172,7 @@ class Reading {
     try {
       while (await this.credits.take()) {
         const next = await this.orOver(items.next());
-        if (next.done) return;
+        if (next.done) return this.conclude();
         await this.sendBatch(next.value);
       }
       // The host went away, or wants no more.
@@ -158,6 +180,12 @@ class Reading {
       // Not awaited: a source that waits for its next row would hold up the end.
       void Promise.resolve(items.return?.()).catch(() => undefined);
     }
+  }
+
+  /** Take it that the source has ended, unless it could not acknowledge before. */
+  private conclude(): void {
+    if (this.credits.failure !== undefined) throw this.credits.failure;
+    this.ended = true;
   }
 
   private async sendBatch(found: Parameters<typeof cutToFit>[0]): Promise<void> {

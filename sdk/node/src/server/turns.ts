@@ -24,7 +24,8 @@ export class Turns {
 export class Credits {
   private count = 0;
   private closed = false;
-  private error: unknown;
+  /** Why nothing may be sent any more, or undefined. */
+  failure: unknown;
   private wake: (() => void) | undefined;
 
   /** Allow `count` more. */
@@ -36,7 +37,7 @@ export class Credits {
   /** Say that no more will be granted; with an error, that nothing may be sent any more. */
   close(error?: unknown): void {
     this.closed = true;
-    this.error ??= error;
+    this.failure ??= error;
     this.wake?.();
   }
 
@@ -47,7 +48,7 @@ export class Credits {
    */
   async take(): Promise<boolean> {
     for (;;) {
-      if (this.error !== undefined) throw this.error;
+      if (this.failure !== undefined) throw this.failure;
       if (this.count > 0) {
         this.count--;
         return true;

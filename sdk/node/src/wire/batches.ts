@@ -1,9 +1,9 @@
 /** `MessageBatch` and the messages that hold one: columns on the wire, columns in memory. */
 
 import { Batch, JSON_CONTENT, NO_METADATA } from "../batch.js";
-import { Column, Constant, type ReadSlice, Slices, Values } from "../column.js";
+import { Column, Constant, type ReadSlice, Slices, Values, Written } from "../column.js";
 import { PluginError, UnsupportedEncoding } from "../errors.js";
-import { decodeJson, encodeJson, type JsonObject } from "../json.js";
+import { decodeJson, encodeMetadata, type JsonObject } from "../json.js";
 import { type Encoding, NO_SOURCE, type SourceInfo } from "../metadata.js";
 import { ArrowPayloads, type Payloads, SlicedPayloads } from "../payloads.js";
 import { bool, bytes, int64, type Kind, map, MessageType, one, optional, repeated, uint32, uint64 } from "./fields.js";
@@ -30,9 +30,17 @@ const readText: ReadSlice<string> = (held, start, end) => held.toString("utf8", 
 const readContent: ReadSlice<string> = (held, start, end) =>
   start === end ? JSON_CONTENT : held.toString("utf8", start, end);
 const readMetadata: ReadSlice<JsonObject> = (held, start, end) =>
-  start === end ? {} : decodeJson(held.toString("utf8", start, end));
+  start === end ? {} : metadataOf(held.toString("utf8", start, end));
 const readSource: ReadSlice<SourceInfo> = (held, start, end) =>
   start === end ? NO_SOURCE : SourceInfoMessage.readFields(new Reader(held, start, end));
+
+function metadataOf(text: string): JsonObject {
+  const metadata = decodeJson(text);
+  if (typeof metadata === "object" && metadata !== null && !Array.isArray(metadata)) return metadata;
+  throw new PluginError(`expected metadata to be a JSON object, got \`${text.slice(0, 40)}\``, {
+    code: "message.payload_invalid",
+  });
+}
 
 /** The entries of one column, as slices of the message's bytes. */
 class Entries {
@@ -130,14 +138,6 @@ export function writeBatch(writer: Writer, batch: Batch): void {
   if (batch.encoding !== "json") writeEntry(writer, BATCH_FIELDS.encoding, batch.encoding);
 }
 
-function encodeMetadata(metadata: JsonObject): string {
-  const text = encodeJson(metadata);
-  if (text.startsWith("{")) return text === "{}" ? "" : text;
-  throw new PluginError("expected metadata to be a JSON object, got something else", {
-    code: "plugin.output_invalid",
-  });
-}
-
 function writeEntry(writer: Writer, number: number, value: string | Uint8Array): void {
   writer.uint32((number << 3) | Wire.Bytes);
   writer.bytes(value);
@@ -154,6 +154,10 @@ function writeColumn<T>(
   const constant = constantOf(column);
   if (constant !== undefined) {
     if (constant !== initial) writeEntry(writer, number, encode(constant));
+  } else if (column instanceof Written) {
+    const [first = "", ...others] = new Set(column.texts);
+    if (others.length > 0) for (const text of column.texts) writeEntry(writer, number, text);
+    else if (first !== "") writeEntry(writer, number, first);
   } else if (column instanceof Slices && column.read === read) {
     // Nobody changed it: the bytes are passed on.
     const { starts, ends } = column;
@@ -224,6 +228,7 @@ export const ReadResponse = new MessageType({
   completedThrough: optional(3, int64),
   token: one(4, bytes),
   error: optional(5, Error),
+  ended: one(6, bool),
 });
 
 export const ConsumeRequest = new MessageType({

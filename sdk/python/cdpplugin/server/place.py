@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cdpplugin.errors import PluginError
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
-DEFAULT_MAX_MESSAGE_BYTES = 128 << 20
+DEFAULT_MAX_MESSAGE_BYTES = 256 << 20
 
 
 class EnvironmentInvalid(PluginError):

@@ -1,25 +1,22 @@
-"""The three long-lived calls: batches to a processor, from a source, to a consumer.
+"""Long-lived calls: batches to a processor, deliveries to a consumer (`source` has the third).
 
 When the plugin is to stop, each takes no more requests, finishes what it has begun, and
-ends its stream.
+ends with UNAVAILABLE: an end without an error would say that a source has come to its end.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import aclosing, suppress
-from typing import Any, TypeVar, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from grpc.aio import ServicerContext
 
 from cdpplugin import wire
-from cdpplugin.delivery import Resume, SourceBatch
-from cdpplugin.errors import PluginError
+from cdpplugin.errors import PluginError, Retry
 from cdpplugin.function import as_plugin_error
-from cdpplugin.handles import ConsumerHandle, SourceHandle
-from cdpplugin.server.credits import Credits
-from cdpplugin.server.sizes import cut_to_fit
+from cdpplugin.handles import ConsumerHandle
 from cdpplugin.v1 import plugin_pb2 as pb
 
 T = TypeVar("T")
@@ -42,19 +39,39 @@ class Readings:
             task.cancel()
         return task
 
-    async def done(self, task: asyncio.Task[None]) -> None:
-        """Wait until *task* has ended; one that was ended by `stop` ends well."""
+    async def done(self, task: asyncio.Task[None]) -> bool:
+        """Wait until *task* has ended; tell whether it ended by itself, not by `stop`."""
         try:
             await task
         except asyncio.CancelledError:
             if not self._stopping:
                 raise
+            return False
+        return True
 
     def stop(self) -> None:
         """End every reading."""
         self._stopping = True
         for task in self._tasks:
             task.cancel()
+
+
+def stopping() -> Retry:
+    """Return what a stream ends with that a stopping plugin can no longer serve."""
+    return Retry("the plugin is stopping", code="plugin.unavailable")
+
+
+async def write(context: ServicerContext[Any, Any], response: Any) -> None:
+    """Send *response*; a cancellation waits until it is sent.
+
+    gRPC takes no status while a message is on its way, and the call would never end.
+    """
+    sending = asyncio.ensure_future(context.write(response))
+    try:
+        await asyncio.shield(sending)
+    except asyncio.CancelledError:
+        await asyncio.gather(sending, return_exceptions=True)
+        raise
 
 
 async def _hand_over(requests: AsyncIterator[T], take: Callable[[T], None]) -> None:
@@ -81,14 +98,22 @@ class ProcessorStream:
 
         Raises:
             PluginError: plugin.credits_exceeded; the host sent more than it may.
+            Retry: plugin.unavailable; the plugin is stopping.
         """
         await self._write(pb.StreamResponse(credits=self._credits))
         try:
-            await readings.done(readings.begin(_hand_over(requests, self._take)))
+            ended = await readings.done(readings.begin(_hand_over(requests, self._take)))
             await asyncio.gather(*self._tasks)
+            if not ended:
+                raise stopping()
         finally:
-            for task in self._tasks:
-                task.cancel()
+            await self._cancel_tasks()
+
+    async def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _take(self, request: pb.StreamRequest) -> None:
         if self._open >= self._credits:
@@ -113,62 +138,7 @@ class ProcessorStream:
 
     async def _write(self, response: pb.StreamResponse) -> None:
         async with self._writing:
-            await self._context.write(response)
-
-
-class SourceStream:
-    """One `Read` call."""
-
-    def __init__(
-        self, context: ServicerContext[Any, Any], source: SourceHandle, limit_bytes: int
-    ) -> None:
-        self._context = context
-        self._source = source
-        self._limit_bytes = limit_bytes
-
-    async def run(self, requests: AsyncIterator[pb.ReadRequest], readings: Readings) -> None:
-        """Send what the source reads, as credits allow; hand on what is acknowledged."""
-        requests = aiter(requests)
-        first = await anext(requests, None)
-        if first is None:
-            return
-        granted = Credits(first.credits)
-        listening = asyncio.create_task(self._listen(requests, granted))
-        sending = readings.begin(self._send(first, granted))
-        try:
-            await readings.done(sending)
-        finally:
-            listening.cancel()
-
-    async def _listen(self, requests: AsyncIterator[pb.ReadRequest], granted: Credits) -> None:
-        try:
-            async for request in requests:
-                granted.grant(request.credits)
-                if request.HasField("acknowledged_through"):
-                    await self._source.acknowledge(request.acknowledged_through)
-        except Exception as error:
-            granted.close(error)
-        else:
-            granted.close()
-
-    async def _send(self, first: pb.ReadRequest, granted: Credits) -> None:
-        try:
-            await self._send_all(wire.decode_resume(first), granted)
-        except Exception as error:
-            message = wire.encode_error(as_plugin_error(error))
-            await self._context.write(pb.ReadResponse(error=message))
-
-    async def _send_all(self, after: Resume | None, granted: Credits) -> None:
-        stream = cast("AsyncGenerator[SourceBatch, None]", self._source.read(after))
-        async with aclosing(stream):
-            while await granted.take():
-                found = await anext(stream, None)
-                if found is None:
-                    return
-                for number, response in enumerate(cut_to_fit(found, self._limit_bytes)):
-                    if number and not await granted.take():
-                        return
-                    await self._context.write(response)
+            await write(self._context, response)
 
 
 class ConsumerStream:
@@ -179,14 +149,19 @@ class ConsumerStream:
         self._consumer = consumer
 
     async def run(self, requests: AsyncIterator[pb.ConsumeRequest], readings: Readings) -> None:
-        """Answer *requests* until they end."""
+        """Answer *requests* until they end.
+
+        Raises:
+            Retry: plugin.unavailable; the plugin is stopping.
+        """
         waiting: asyncio.Queue[pb.ConsumeRequest | None] = asyncio.Queue()
         reading = readings.begin(_hand_over(requests, waiting.put_nowait))
         reading.add_done_callback(lambda _: waiting.put_nowait(None))
         try:
             while (request := await waiting.get()) is not None:
                 await self._context.write(await self._respond(request))
-            await readings.done(reading)
+            if not await readings.done(reading):
+                raise stopping()
         finally:
             reading.cancel()
             with suppress(asyncio.CancelledError, Exception):
@@ -196,11 +171,10 @@ class ConsumerStream:
         response = pb.ConsumeResponse(sequence=request.sequence)
         try:
             durable = await self._take(request)
-        except Exception as error:
-            response.error.CopyFrom(wire.encode_error(as_plugin_error(error)))
-        else:
             if durable is not None:
                 response.durable_through = durable
+        except Exception as error:
+            response.error.CopyFrom(wire.encode_error(as_plugin_error(error)))
         return response
 
     async def _take(self, request: pb.ConsumeRequest) -> int | None:

@@ -15,7 +15,7 @@ from cdpplugin.testing.cases import GROUPS
 if TYPE_CHECKING:
     from cdpplugin.testing.bench import Bench
 
-CONFORMANCE_VERSION = "1.0"
+CONFORMANCE_VERSION = "1.1"
 """Version of the rules: the second number counts added cases, the first one changed rules."""
 
 Check = Callable[["Bench"], Awaitable[None]]

@@ -342,18 +342,20 @@ class ReadRequest(_message.Message):
     def __init__(self, after_position: _Optional[int] = ..., after_token: _Optional[bytes] = ..., acknowledged_through: _Optional[int] = ..., credits: _Optional[int] = ...) -> None: ...
 
 class ReadResponse(_message.Message):
-    __slots__ = ("batch", "positions", "completed_through", "token", "error")
+    __slots__ = ("batch", "positions", "completed_through", "token", "error", "ended")
     BATCH_FIELD_NUMBER: _ClassVar[int]
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_THROUGH_FIELD_NUMBER: _ClassVar[int]
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
     batch: MessageBatch
     positions: _containers.RepeatedScalarFieldContainer[int]
     completed_through: int
     token: bytes
     error: Error
-    def __init__(self, batch: _Optional[_Union[MessageBatch, _Mapping]] = ..., positions: _Optional[_Iterable[int]] = ..., completed_through: _Optional[int] = ..., token: _Optional[bytes] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...
+    ended: bool
+    def __init__(self, batch: _Optional[_Union[MessageBatch, _Mapping]] = ..., positions: _Optional[_Iterable[int]] = ..., completed_through: _Optional[int] = ..., token: _Optional[bytes] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., ended: _Optional[bool] = ...) -> None: ...
 
 class ConsumeRequest(_message.Message):
     __slots__ = ("sequence", "batch", "positions", "completed_through", "flush")

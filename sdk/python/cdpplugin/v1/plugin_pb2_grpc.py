@@ -152,7 +152,8 @@ class PluginServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Read(self, request_iterator, context):
-        """A source: batches with positions. The host acknowledges what is durable on the same stream.
+        """A source: batches with positions. The host acknowledges what is durable on the same stream,
+        also after the source has ended; the call ends when the host ends its side.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

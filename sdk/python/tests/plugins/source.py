@@ -29,8 +29,11 @@ class Numbers(Base):
         return SourceDescription("numbers", unit="numbers", first=1, last=self.last)
 
     async def acknowledge(self, completed_through: int) -> None:
-        """Keep the position."""
+        """Keep the position and print it; refuse one that is negative."""
+        if completed_through < 0:
+            raise cdpplugin.Fatal("the cursor is lost", code="numbers.cursor")
         self.acknowledged = completed_through
+        print("acknowledged", completed_through)
 
     async def read(self, after: Resume | None) -> AsyncIterator[SourceBatch]:
         """Yield the numbers after *after*."""

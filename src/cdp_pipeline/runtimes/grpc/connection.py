@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+import grpc
+import grpc.aio
+
 from cdp_pipeline.runtimes.grpc.client import GET_METADATA, Client
-from cdp_pipeline.runtimes.grpc.ending import Ending
-from cdp_pipeline.runtimes.grpc.environment import OLDEST_PROTOCOL
-from cdpplugin import PluginMetadata
+from cdp_pipeline.runtimes.grpc.handshake import OLDEST_PROTOCOL
+from cdp_pipeline.runtimes.processes.ending import Ending
+from cdpplugin import PluginError, PluginMetadata
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import PROTOCOL, decode_metadata
 
@@ -70,7 +73,7 @@ class Connection:
         self.sdk = said.sdk
         self.unauthenticated = not is_private and pb.FEATURE_TOKEN not in said.features
         self.serves_health = serves_health
-        self._discarded = False
+        self._discarded = ""
 
     @property
     def is_alive(self) -> bool:
@@ -78,13 +81,13 @@ class Connection:
         return not self._discarded and not self.instance.ended.done()
 
     @property
-    def was_discarded(self) -> bool:
-        """Whether the host itself has put it out of use."""
+    def was_discarded(self) -> str:
+        """Why the host itself has put it out of use, or empty."""
         return self._discarded
 
-    def discard(self) -> None:
-        """End the instance at once: it hangs. Whoever calls next gets another."""
-        self._discarded = True
+    def discard(self, why: str = "it hung") -> None:
+        """End the instance at once. Whoever calls next gets another."""
+        self._discarded = self._discarded or why
         self.instance.kill()
 
     async def answers(self, timeout_s: float) -> bool:
@@ -98,8 +101,16 @@ class Connection:
         await self.client.call(GET_METADATA, METADATA_REQUEST, timeout_s)
         return True
 
+    async def is_reachable(self, timeout_s: float) -> bool:
+        """Tell whether it answers anything at all."""
+        try:
+            await self.client.call(GET_METADATA, METADATA_REQUEST, timeout_s)
+        except (grpc.aio.AioRpcError, PluginError):
+            return False
+        return True
+
     async def close(self) -> Ending:
         """Close the channel and end the instance."""
-        self._discarded = True
+        self._discarded = self._discarded or "it was stopped"
         await self.client.close()
         return await self.instance.stop()

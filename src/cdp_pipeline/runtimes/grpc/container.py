@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,18 +21,15 @@ from cdp_pipeline.errors import ArtifactError
 from cdp_pipeline.runtimes.grpc.attachment import Attachment
 from cdp_pipeline.runtimes.grpc.confinement import PORT, SOCKET_FOLDER, confined, volumes
 from cdp_pipeline.runtimes.grpc.connection import Connection
-from cdp_pipeline.runtimes.grpc.ending import Ending
 from cdp_pipeline.runtimes.grpc.engine import Engine, labels
-from cdp_pipeline.runtimes.grpc.environment import (
-    granted_variables,
-    handshake_variables,
-    new_token,
-)
+from cdp_pipeline.runtimes.grpc.handshake import handshake_variables, new_token
 from cdp_pipeline.runtimes.grpc.launches import SOCKET_NAME, Launch
-from cdp_pipeline.runtimes.grpc.listeners import listens_in_namespace
 from cdp_pipeline.runtimes.grpc.local import LaunchTerms
-from cdp_pipeline.runtimes.grpc.logs import LogLines
 from cdp_pipeline.runtimes.grpc.meeting import Address, Meeting, Terms
+from cdp_pipeline.runtimes.processes.ending import Ending
+from cdp_pipeline.runtimes.processes.environment import granted_variables
+from cdp_pipeline.runtimes.processes.listeners import listens_in_namespace
+from cdp_pipeline.runtimes.processes.logs import LogLines
 
 _POLL_S = 0.1
 _SOCKET_S = 1.0
@@ -70,7 +67,7 @@ class ContainerInstance:
         self._killed = False
         self._attachment: Attachment | None = None
         self._following: threading.Thread | None = None
-        self._waiting: asyncio.Task[None] | None = None
+        self._is_started = False
 
     async def start(self) -> None:
         """Hold its lifeline, follow its output, start it."""
@@ -82,7 +79,11 @@ class ContainerInstance:
         )
         self._following.start()
         await self._engine.call(self.container.start, "start the container")
-        self._waiting = asyncio.create_task(self._wait())
+        self._is_started = True
+        loop = asyncio.get_running_loop()
+        # Of its own: a thread that waits as long as the container lives would take the place of
+        # the loop's few, until nothing moved.
+        threading.Thread(target=self._wait, args=(loop,), name="container", daemon=True).start()
 
     def _follow(self, attachment: Attachment) -> None:
         with suppress(OSError):  # the engine went away, or this was closed
@@ -90,18 +91,17 @@ class ContainerInstance:
                 self._log.feed(stream, data)
         self._log.close()
 
-    async def _wait(self) -> None:
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            status = (await asyncio.to_thread(self._status))["StatusCode"]
-            ending = _ending(status)
+            ending = _ending(self.container.wait(timeout=None)["StatusCode"])
         except Exception as error:  # gone before it could be asked, or the engine with it
             ending = Ending(reason=f"is gone: {error}")
+        with suppress(RuntimeError):  # the host has ended
+            loop.call_soon_threadsafe(self._settle, ending)
+
+    def _settle(self, ending: Ending) -> None:
         if not self.ended.done():
             self.ended.set_result(ending)
-
-    def _status(self) -> Mapping[str, Any]:
-        status: Mapping[str, Any] = self.container.wait(timeout=None)
-        return status
 
     @property
     def last_lines(self) -> list[str]:
@@ -121,8 +121,8 @@ class ContainerInstance:
     async def stop(self) -> Ending:
         """End it: SIGTERM, SIGKILL after the grace; remove all that was made for it."""
         await asyncio.to_thread(self._remove)
-        if self._waiting is None:
-            self.ended.set_result(Ending(reason="was never started"))
+        if not self._is_started:
+            self._settle(Ending(reason="was never started"))
         ending = await asyncio.shield(self.ended)
         await asyncio.to_thread(self._engine.client.close)
         return ending
@@ -146,9 +146,11 @@ class ContainerLauncher:
 
     Attributes:
         policy: When it is started again after it died.
+        again: What that is called in the log.
         passes_config: True: it finds its configuration in `PLUGIN_CONFIG`.
     """
 
+    again = "starting the plugin again"
     passes_config = True
 
     def __init__(
@@ -213,7 +215,9 @@ class ContainerLauncher:
         }
         try:
             container = await engine.call(
-                lambda: engine.client.containers.create(image.id, **options), "create a container"
+                lambda: engine.client.containers.create(image.id, **options),
+                "create a container",
+                undo=lambda made: made.remove(force=True, v=True),
             )
         except BaseException:
             if network:
@@ -230,6 +234,7 @@ class ContainerLauncher:
                 f"cdp-{launch.id}", internal=True, labels=labels(self._reference)
             ),
             "create a network",
+            undo=lambda made: made.remove(),
         )
 
     def _environment(self, token: str, config: bytes | None) -> dict[str, str]:

@@ -25,9 +25,9 @@ class Duplex:
         self._sending = asyncio.Lock()
         self._is_begun = False
 
-    async def send(self, request: Message) -> bool:
+    async def send(self, request: Message | bytes) -> bool:
         """Send *request*; False where the call has ended, which `receive` explains."""
-        data = request.SerializeToString()
+        data = request if isinstance(request, bytes) else request.SerializeToString()
         async with self._sending:
             try:
                 await self._write(data)
@@ -87,6 +87,17 @@ class Duplex:
                 return None
             raise
         return None if data is _EOF else data
+
+    async def end_sending(self) -> None:
+        """Say that nothing more will be sent; what the plugin still has to say can be received."""
+        async with self._sending:
+            try:
+                await self._call.done_writing()
+            except (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
+                return
+            except asyncio.CancelledError:
+                if not self._was_cancelled_elsewhere():
+                    raise
 
     def end(self) -> None:
         """End the call at once."""

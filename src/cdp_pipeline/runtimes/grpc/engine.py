@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from cdp_pipeline.errors import ArtifactError
 from cdp_pipeline.observability.logs import logger
-from cdp_pipeline.runtimes.grpc.liveness import ProcessIdentity, own_identity
 from cdp_pipeline.runtimes.grpc.reaper import is_dead
+from cdp_pipeline.runtimes.processes.liveness import ProcessIdentity, own_identity
 
 T = TypeVar("T")
 
@@ -33,6 +33,8 @@ class Engine:
     def __init__(self, docker: Any, client: Any) -> None:
         self.docker = docker
         self.client = client
+        # The library lets through what its HTTP client raises when the engine goes away.
+        self._refusals = (docker.errors.DockerException, OSError)
 
     @classmethod
     async def connect(cls, environ: Mapping[str, str]) -> Engine:
@@ -55,22 +57,33 @@ class Engine:
 
         try:
             return cls(docker, await asyncio.to_thread(connected))
-        except docker.errors.DockerException as error:
+        except (docker.errors.DockerException, OSError) as error:
             raise ArtifactError(
                 f"the Docker Engine cannot be reached: {_first_line(error)}",
                 code="docker.unavailable",
                 hint="start it (`systemctl start docker`), or set DOCKER_HOST",
             ) from error
 
-    async def call(self, function: Callable[[], T], doing: str) -> T:
+    async def call(
+        self, function: Callable[[], T], doing: str, undo: Callable[[T], Any] | None = None
+    ) -> T:
         """Return what *function* gives, called on a thread.
+
+        A thread cannot be cancelled. Where it is told how, a call whose caller is gone undoes
+        what it has done.
 
         Raises:
             ArtifactError: docker.refused; the engine says why.
         """
+        work = asyncio.ensure_future(asyncio.to_thread(function))
         try:
-            return await asyncio.to_thread(function)
-        except self.docker.errors.DockerException as error:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            if undo is not None:
+                with suppress(*self._refusals):
+                    await asyncio.to_thread(undo, await work)
+            raise
+        except self._refusals as error:
             raise ArtifactError(
                 f"the Docker Engine could not {doing}: {_first_line(error)}",
                 code="docker.refused",
@@ -84,13 +97,14 @@ class Engine:
             try:
                 return self.client.images.get(name)
             except self.docker.errors.ImageNotFound:
+                logger().info("pulling an image", image=name)
                 return self.client.images.pull(name)
 
         return await self.call(found, f"get the image `{name}`")
 
     def quietly(self, function: Callable[[], Any]) -> None:
-        """Call *function*, whose object may be gone already."""
-        with suppress(self.docker.errors.APIError):
+        """Call *function*, whose object, or the engine itself, may be gone already."""
+        with suppress(*self._refusals):
             function()
 
     async def reap(self) -> list[str]:

@@ -4,6 +4,7 @@ PluginError
 ├── PluginTimeout        plugin.timeout               an answer was late
 ├── ProtocolViolation    plugin.protocol_violation    an answer makes no sense
 ├── MessageTooLarge      message.too_large            a message exceeds the limit
+├── MessageAtFault       (that of the failure)        a message that the plugin cannot stand
 ├── Retry
 │   ├── PluginCrashed    plugin.crashed               it died; it is started again
 │   └── PluginUnavailable plugin.unavailable          it cannot be reached for now
@@ -24,7 +25,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from cdp_pipeline.runtimes.grpc.ending import Ending, with_last_lines
+from cdp_pipeline.runtimes.processes.ending import Ending, with_last_lines
 from cdpplugin import Fatal, PluginError, Retry
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import decode_error
@@ -61,6 +62,20 @@ class PluginCrashed(Retry):
     code = "plugin.crashed"
 
 
+class MessageAtFault(PluginError):
+    """A message ends the plugin, hangs it, or is answered with nonsense, also when asked alone."""
+
+    code = "plugin.crashed"
+    hint = "mend the plugin; until then `on_error: dead_letter` keeps the message and goes on"
+
+    @classmethod
+    def of(cls, failed: PluginCrashed | PluginTimeout | ProtocolViolation) -> MessageAtFault:
+        """Return the error of the one message with which the plugin *failed*."""
+        if isinstance(failed, PluginCrashed):
+            return cls(f"this message ends the plugin each time: {failed}")
+        return cls(f"this message alone: {failed}", code=failed.code, hint=failed.hint)
+
+
 class PluginUnavailable(Retry):
     """The plugin cannot be reached for now."""
 
@@ -71,7 +86,7 @@ class PluginWornOut(Fatal):
     """The plugin died too often to be started again."""
 
     code = "plugin.crashed"
-    hint = "its last lines say why it dies; run it by hand, or set the message aside"
+    hint = "its last lines say why it dies; run it by hand to see all that it prints"
 
 
 class StateLost(Fatal):
@@ -124,7 +139,7 @@ def refused(error: grpc.aio.AioRpcError, reference: str, method: str) -> PluginE
         return Fatal(
             f"plugin `{reference}` refuses the host's token: {said}",
             code="plugin.unauthenticated",
-            hint="start it with the token the host has, or none",
+            hint="give the token that it was started with in `token` (or `--token-env`)",
         )
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return ProtocolViolation(f"plugin `{reference}` has no call {method}: {said}")

@@ -19,8 +19,8 @@ from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.grpc import client, faults
 from cdp_pipeline.runtimes.grpc.client import Method
 from cdp_pipeline.runtimes.grpc.connection import Connection
-from cdp_pipeline.runtimes.grpc.ending import with_last_lines
 from cdp_pipeline.runtimes.grpc.restarts import Deaths, RestartPolicy
+from cdp_pipeline.runtimes.processes.ending import with_last_lines
 from cdpplugin import ConfigInvalid, Context, PluginError, Retry, encode_json
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import encode_context
@@ -34,8 +34,11 @@ STOP_S = 30.0
 """Longest waits for the calls of these names, in seconds."""
 _DEATH_S = 2.0
 """Longest wait between a broken connection and the news that the process ended."""
-_REFUSAL_S = 0.05
-"""The same, where the connection still seems whole: most likely the plugin refused."""
+_LINE_EVERY_S = 10.0
+"""How often it is said that the plugin is waited for, in seconds."""
+_ANSWER_S = 5.0
+"""Longest wait for an answer that shows that an instance can be reached at all, in seconds."""
+_LATE = grpc.StatusCode.DEADLINE_EXCEEDED
 _OF_BROKEN_CONNECTIONS = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
@@ -44,10 +47,12 @@ class Launcher(Protocol):
 
     Attributes:
         policy: When one that died is started again.
+        again: What that is called in the log.
         passes_config: Whether a configuration can be put into the environment.
     """
 
     policy: RestartPolicy
+    again: str
     passes_config: bool
 
     async def launch(self, config: bytes | None) -> Connection:
@@ -81,6 +86,8 @@ class Life:
         self._stateful = stateful
         self._stopped = False
         self._mourned: Connection | None = None
+        self._pardoned: Connection | None = None
+        self._reviving: asyncio.Task[None] | None = None
 
     @property
     def current(self) -> Connection:
@@ -97,8 +104,32 @@ class Life:
             return self._connection
         async with self._turn:
             if not self._connection.is_alive:
-                await self._revive()
+                await self._revived()
             return self._connection
+
+    async def _revived(self) -> None:
+        """Start the plugin again, unless it is stopped meanwhile."""
+        self._reviving = asyncio.create_task(self._revive())
+        try:
+            await self._reviving
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task and task.cancelling():
+                raise
+            raise self._is_stopped() from None
+        finally:
+            self._reviving = None
+
+    def _is_stopped(self) -> faults.PluginUnavailable:
+        return faults.PluginUnavailable(f"plugin `{self._reference}` is stopped")
+
+    def pardon(self, connection: Connection) -> None:
+        """Do not count the death of this instance, and start the next one at once."""
+        self._pardoned = connection
+
+    def excuse(self, connection: Connection) -> None:
+        """Take back that the death of this instance was counted."""
+        self._deaths.excuse(connection)
 
     async def configure(self, config: Mapping[str, Any]) -> None:
         """Hand over the configuration.
@@ -140,7 +171,11 @@ class Life:
         Raises:
             PluginError: It refused to stop, or to give its state; it is ended all the same.
         """
-        connection, self._stopped = self._connection, True
+        self._stopped = True
+        if self._reviving is not None:
+            self._reviving.cancel()
+            await asyncio.wait([self._reviving])
+        connection = self._connection
         request = pb.StopRequest(export_state=export_state)
         begun = self._context is not None and pb.FEATURE_LIFECYCLE in connection.features
         try:
@@ -179,17 +214,16 @@ class Life:
         """Return what *error* means: the plugin died, is late, cannot be reached, or refused."""
         if await self._is_dead(connection, error):
             return self.crashed(connection, doing)
-        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        if error.code() is _LATE:
             return self.late(doing, timeout_s)
         return faults.refused(error, self._reference, doing)
 
     def crashed(self, connection: Connection, doing: str) -> PluginError:
         """Return the error for an instance that died while it was *doing* something."""
-        if connection.was_discarded:
-            return faults.PluginCrashed(
-                f"plugin `{self._reference}` was ended by the host, because it hung"
-            )
         instance = connection.instance
+        if why := connection.was_discarded:
+            message = f"plugin `{self._reference}` was ended by the host, because {why}"
+            return faults.PluginCrashed(with_last_lines(message, instance.last_lines))
         return faults.crashed(
             self._reference, instance.ended.result(), instance.last_lines, f"during {doing}"
         )
@@ -204,11 +238,21 @@ class Life:
         """Tell whether the instance ended; a connection breaks a moment before that is known."""
         ended: asyncio.Future[Any] = connection.instance.ended
         is_open = connection.client.channel.get_state() is grpc.ChannelConnectivity.READY
-        if not is_open and error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
-            await asyncio.wait([ended], timeout=_DEATH_S)
-        elif error.code() in _OF_BROKEN_CONNECTIONS:
-            await asyncio.wait([ended], timeout=_REFUSAL_S)
-        return ended.done() or connection.was_discarded
+        may_be = not is_open or error.code() in _OF_BROKEN_CONNECTIONS
+        if may_be and connection.is_alive and error.code() is not _LATE:
+            answer = asyncio.ensure_future(connection.is_reachable(_ANSWER_S))
+            await asyncio.wait([ended, answer], return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done() or not answer.result():
+                await self._await_end(connection)
+            answer.cancel()
+        return not connection.is_alive
+
+    async def _await_end(self, connection: Connection) -> None:
+        """Wait for the end of an instance that answers nothing; if it lives on, end it."""
+        await asyncio.wait([connection.instance.ended], timeout=_DEATH_S)
+        if connection.is_alive:
+            connection.discard("it takes no connections any more")
+            self._mourn(connection)
 
     async def _revive(self) -> None:
         """Start the plugin again.
@@ -219,14 +263,15 @@ class Life:
         """
         dead = self._connection
         if self._stopped:
-            raise faults.PluginUnavailable(f"plugin `{self._reference}` is stopped")
-        if not dead.was_discarded and dead is not self._mourned:
-            self._deaths.note()
-        self._mourned = dead
+            raise self._is_stopped()
+        is_pardoned, self._pardoned = dead is self._pardoned, None
+        if not dead.was_discarded and not is_pardoned:
+            self._mourn(dead)
         await dead.close()
-        self._check_worth(dead)
-        await asyncio.sleep(self._deaths.delay_s)
-        self._log.warning("starting the plugin again", deaths=self._deaths.count)
+        if not is_pardoned:
+            self._check_worth(dead)
+            await asyncio.sleep(self._deaths.delay_s)
+        self._log.warning(self._launcher.again, deaths=self._deaths.count)
         try:
             await self._begin_again()
         except (ConfigInvalid, Retry):
@@ -234,6 +279,12 @@ class Life:
         except PluginError as error:
             self._deaths.note()
             raise faults.PluginCrashed(f"{error}", hint=error.hint) from error
+
+    def _mourn(self, dead: Connection) -> None:
+        """Count the death of an instance, once."""
+        if dead is not self._mourned:
+            self._deaths.note(dead)
+        self._mourned = dead
 
     def _check_worth(self, dead: Connection) -> None:
         instance = dead.instance
@@ -243,7 +294,7 @@ class Life:
         if self._deaths.are_too_many:
             window = self._launcher.policy.window_s
             count = self._deaths.count
-            message = f"{what}, for the {count}th time within {window:g} s"
+            message = f"{what}; it has died {count} times within {window:g} s"
             raise faults.PluginWornOut(with_last_lines(message, instance.last_lines))
 
     async def _begin_again(self) -> None:
@@ -263,7 +314,7 @@ class Life:
     async def _configure(self, connection: Connection) -> None:
         request = pb.ConfigureRequest(config=self._config or b"{}")
         try:
-            await self.call(connection, client.CONFIGURE, request, CONFIGURE_S)
+            await self._awaited(connection, client.CONFIGURE, request, CONFIGURE_S)
         except (Retry, ConfigInvalid, faults.PluginTimeout):
             raise
         except PluginError as error:
@@ -271,4 +322,18 @@ class Life:
 
     async def _start(self, connection: Connection) -> None:
         if pb.FEATURE_LIFECYCLE in connection.features:
-            self.started = await self.call(connection, client.START, self._context, START_S)
+            self.started = await self._awaited(connection, client.START, self._context, START_S)
+
+    async def _awaited(
+        self, connection: Connection, method: Method[R], request: Any, timeout_s: float
+    ) -> R:
+        """Call the plugin, and say from time to time that it is what everybody waits for."""
+        call = asyncio.ensure_future(self.call(connection, method, request, timeout_s))
+        try:
+            while not (await asyncio.wait([call], timeout=_LINE_EVERY_S))[0]:
+                self._log.info("waiting for the plugin", to=method.name, at_most_s=timeout_s)
+        except BaseException:
+            call.cancel()
+            await asyncio.wait([call])
+            raise
+        return call.result()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,22 @@ from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.errors import PluginFault
-from cdp_pipeline.runtimes.grpc.building import Builder
-from cdp_pipeline.runtimes.grpc.command import command_of
+from cdp_pipeline.runtimes.building.builder import Builder
+from cdp_pipeline.runtimes.deadlines import DEFAULT_TIMEOUT_S, Deadlines
+from cdp_pipeline.runtimes.declared import completed, differences
 from cdp_pipeline.runtimes.grpc.connection import Connection
 from cdp_pipeline.runtimes.grpc.consumer import GrpcConsumer
-from cdp_pipeline.runtimes.grpc.deadlines import DEFAULT_TIMEOUT_S, Deadlines
-from cdp_pipeline.runtimes.grpc.declared import completed, differences
-from cdp_pipeline.runtimes.grpc.environment import basic_environment
-from cdp_pipeline.runtimes.grpc.handles import CallTerms, GrpcProcessor
+from cdp_pipeline.runtimes.grpc.handles import CallTerms
 from cdp_pipeline.runtimes.grpc.launches import Launches
 from cdp_pipeline.runtimes.grpc.life import Launcher, Life
 from cdp_pipeline.runtimes.grpc.local import LaunchTerms, LocalLauncher
+from cdp_pipeline.runtimes.grpc.processor import GrpcProcessor
 from cdp_pipeline.runtimes.grpc.reaper import reap
-from cdp_pipeline.runtimes.grpc.remote import RemoteTerms, address_of, replicas
-from cdp_pipeline.runtimes.grpc.replicas import ReplicatedProcessor
+from cdp_pipeline.runtimes.grpc.remote import POLICY, RemoteTerms, address_of, replicas
+from cdp_pipeline.runtimes.grpc.replicas import ReplicatedProcessor, meet
 from cdp_pipeline.runtimes.grpc.source import GrpcSource
+from cdp_pipeline.runtimes.processes.command import command_of
+from cdp_pipeline.runtimes.processes.environment import basic_environment
 from cdpplugin import PluginError, PluginMetadata
 from cdpplugin.backing import BACKINGS, Backings
 
@@ -54,6 +56,8 @@ class GrpcLoader:
         backings: What makes payload columns of the bytes that plugins answer.
         launch_options: Fields of `LaunchTerms` that differ from their defaults.
         remote: How plugins elsewhere are reached.
+        isolates: Whether a message that ends a plugin is found, see `Isolation`; or the batch fails
+            as a whole, for whoever wants to know of it.
     """
 
     def __init__(
@@ -63,11 +67,13 @@ class GrpcLoader:
         *,
         backings: Backings = BACKINGS,
         remote: RemoteTerms | None = None,
+        isolates: bool = True,
         **launch_options: Any,
     ) -> None:
         self._terms = LaunchTerms(environ=environ, launches=Launches(environ), **launch_options)
         self._backings = backings
         self._remote = remote or RemoteTerms()
+        self._isolates = isolates
         self._builder = Builder(cache, environ, self._terms.log_of)
         self._reaped = False
 
@@ -143,19 +149,15 @@ class GrpcLoader:
         manifest: PluginMetadata | None,
         limits: Limits,
     ) -> Handle:
-        """Return a handle of all replicas; of anything but a stateless processor one is used."""
-        handles: list[Any] = []
-        try:
-            for launcher in await replicas(name, address, terms):
-                handles.append(await self._handle(launcher, manifest, limits))
-                metadata = handles[0].metadata()
-                if metadata.type != "processor" or metadata.stateful:
-                    break
-        except BaseException:
-            for handle in handles:
-                await handle.stop()
-            raise
-        return handles[0] if len(handles) == 1 else ReplicatedProcessor(handles)
+        """Return a handle of all replicas; of anything but a stateless processor one is used.
+
+        Raises:
+            PluginError: None can be reached, or one of them can never be used.
+        """
+        launchers = await replicas(name, address, terms)
+        launches = [partial(self._handle, each, manifest, limits) for each in launchers]
+        handle: Handle = await meet(launches, POLICY, self._terms.log_of(name))
+        return handle
 
     async def _handle(
         self, launcher: Launcher, manifest: PluginMetadata | None, limits: Limits
@@ -171,6 +173,7 @@ class GrpcLoader:
             deadlines=Deadlines(timeout_s),
             max_message_bytes=self._terms.max_message_bytes,
             backings=self._backings,
+            isolates=self._isolates and not metadata.stateful,
         )
         life = Life(launcher, first, metadata.reference, stateful=metadata.stateful)
         return _KINDS[metadata.type](life, metadata, terms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,19 +13,16 @@ from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.grpc.client import DEFAULT_MAX_MESSAGE_BYTES
 from cdp_pipeline.runtimes.grpc.connection import Connection
-from cdp_pipeline.runtimes.grpc.ending import Ending
-from cdp_pipeline.runtimes.grpc.environment import (
-    basic_environment,
-    granted_variables,
-    handshake_variables,
-    new_token,
-)
+from cdp_pipeline.runtimes.grpc.handshake import handshake_variables, new_token
 from cdp_pipeline.runtimes.grpc.launches import Launch, Launches
-from cdp_pipeline.runtimes.grpc.logs import LogLines
 from cdp_pipeline.runtimes.grpc.meeting import START_TIMEOUT_S, Address, Meeting, Terms
 from cdp_pipeline.runtimes.grpc.port import HeldPort
-from cdp_pipeline.runtimes.grpc.process import GRACE_S, PluginProcess
+from cdp_pipeline.runtimes.grpc.reaper import end_marked
 from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
+from cdp_pipeline.runtimes.processes.ending import Ending
+from cdp_pipeline.runtimes.processes.environment import basic_environment, granted_variables
+from cdp_pipeline.runtimes.processes.logs import LogLines
+from cdp_pipeline.runtimes.processes.process import GRACE_S, PluginProcess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +75,8 @@ class LocalInstance:
         try:
             return await self.process.stop()
         finally:
+            if self.process.lost_keeper:
+                await asyncio.to_thread(end_marked, self._launch.socket)
             self._port.close()
             self._launch.close()
 
@@ -86,9 +86,11 @@ class LocalLauncher:
 
     Attributes:
         policy: When it is started again after it died.
+        again: What that is called in the log.
         passes_config: True: it finds its configuration in `PLUGIN_CONFIG`.
     """
 
+    again = "starting the plugin again"
     passes_config = True
 
     def __init__(
@@ -132,7 +134,8 @@ class LocalLauncher:
     async def _met(
         self, instance: LocalInstance, launch: Launch, port: HeldPort, token: str
     ) -> Connection:
-        addresses = [Address(f"unix:{launch.socket}", True), Address(port.address, False)]
+        addresses = [Address(f"unix:{launch.socket}", True)]
+        addresses += [Address(target, False, os.getuid()) for target in port.addresses]
         meeting_terms = Terms(
             token=token,
             timeout_s=self._terms.start_timeout_s,

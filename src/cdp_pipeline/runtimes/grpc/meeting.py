@@ -7,6 +7,8 @@ Ready means that `GetMetadata` answers and, where `grpc.health.v1` is served, th
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,15 +23,16 @@ from cdp_pipeline.runtimes.grpc.client import (
     channel_options,
 )
 from cdp_pipeline.runtimes.grpc.connection import METADATA_REQUEST, Connection, Instance
-from cdp_pipeline.runtimes.grpc.ending import with_last_lines
-from cdp_pipeline.runtimes.grpc.environment import OLDEST_PROTOCOL
 from cdp_pipeline.runtimes.grpc.faults import (
     ProtocolUnsupported,
     StartFailed,
     StartTimeout,
     refused,
 )
+from cdp_pipeline.runtimes.grpc.handshake import OLDEST_PROTOCOL
 from cdp_pipeline.runtimes.grpc.tls import tls_failure
+from cdp_pipeline.runtimes.processes.ending import with_last_lines
+from cdp_pipeline.runtimes.processes.listeners import users_on
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import PROTOCOL
 
@@ -47,23 +50,48 @@ class Address:
     Attributes:
         target: As gRPC names it, `unix:PATH` or `HOST:PORT`.
         is_private: Whether nobody but this user can reach it.
+        user: Who alone may listen at it; None is anybody.
     """
 
     target: str
     is_private: bool
+    user: int | None = None
 
     async def is_open(self) -> bool:
-        """Tell whether somebody listens there."""
+        """Tell whether somebody listens there.
+
+        Raises:
+            StartFailed: plugin.port_taken; another user does.
+        """
+        path = self.target.removeprefix("unix:")
         try:
-            if self.target.startswith("unix:"):
-                _, writer = await asyncio.open_unix_connection(self.target.removeprefix("unix:"))
+            if path != self.target:
+                if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                    return False  # a link would lead to somebody else
+                _, writer = await asyncio.open_unix_connection(path)
             else:
                 host, _, port = self.target.rpartition(":")
                 _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         except OSError:
             return False
         writer.close()
+        if path == self.target:
+            self._check_user(int(port))
         return True
+
+    def _check_user(self, port: int) -> None:
+        """Refuse to hand the launch's secret, and the data, to another user.
+
+        A port that is bound is not safe from others until it is listened on (socket(7),
+        `SO_REUSEADDR`).
+        """
+        if self.user is not None and (others := users_on(port) - {self.user}):
+            raise StartFailed(
+                f"user {min(others)} listens at `{self.target}`, where the plugin should",
+                code="plugin.port_taken",
+                hint="run it again: it gets another port; a plugin that knows PLUGIN_SOCKET "
+                "needs none",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,19 +144,19 @@ class Meeting:
             MetadataInvalid: What it says of itself cannot be used.
         """
         ended: asyncio.Future[Any] = self._instance.ended
-        meeting: asyncio.Future[Any] = asyncio.ensure_future(self._meet())
+        meeting = asyncio.ensure_future(self._meet())
         try:
             await asyncio.wait(
                 [meeting, ended],
                 timeout=self._terms.timeout_s,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            if meeting.done() and not ended.done():
-                connection: Connection = meeting.result()
-                return connection
-        finally:
-            meeting.cancel()
-            await asyncio.wait([meeting])
+        except BaseException:
+            await _abandon(meeting)
+            raise
+        if meeting.done() and not ended.done():
+            return meeting.result()
+        await _abandon(meeting)
         raise self._failure()
 
     def _failure(self) -> StartFailed:
@@ -186,6 +214,14 @@ class Meeting:
                     raise failed from error
                 self._heard = (error.details() or "it is unavailable").lower()
             await asyncio.sleep(_POLL_S)
+
+
+async def _abandon(meeting: asyncio.Future[Connection]) -> None:
+    """End a meeting that nobody waits for any more, also one that has just come about."""
+    meeting.cancel()
+    await asyncio.wait([meeting])
+    if not meeting.cancelled() and meeting.exception() is None:
+        await meeting.result().client.close()
 
 
 async def _wait_serving(client: Client) -> bool:

@@ -29,6 +29,11 @@ class HeldPort:
         """`HOST:PORT`."""
         return f"{LOOPBACK}:{self.number}"
 
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """Where `localhost` may lead: for some languages it is IPv6 first."""
+        return self.address, f"[::1]:{self.number}"
+
     def close(self) -> None:
         """Give the port back."""
         self._socket.close()

@@ -14,7 +14,12 @@ from pathlib import Path
 
 from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.grpc.launches import Launches, LaunchRecord
-from cdp_pipeline.runtimes.grpc.liveness import ProcessIdentity, identify, is_running, may_judge
+from cdp_pipeline.runtimes.processes.liveness import (
+    ProcessIdentity,
+    identify,
+    is_running,
+    may_judge,
+)
 
 
 def reap(launches: Launches) -> list[str]:
@@ -43,14 +48,15 @@ def _end(record: LaunchRecord) -> int:
 
     The keeper goes first: it would otherwise only see the plugin's death.
     """
-    ended = 0
     keeper = record.keeper
-    if keeper is not None and is_running(keeper):
-        ended += _kill(keeper.pid)
-    for identity in _marked(str(record.launch.socket)):
-        if is_running(identity):
-            ended += _kill(identity.pid)
-    return ended
+    ended = _kill(keeper.pid) if keeper is not None and is_running(keeper) else 0
+    return ended + end_marked(record.launch.socket)
+
+
+def end_marked(socket: Path) -> int:
+    """Kill the processes that inherited the socket of a launch; return how many there were."""
+    marked = [identity for identity in _marked(str(socket)) if is_running(identity)]
+    return sum(_kill(identity.pid) for identity in marked)
 
 
 def _kill(pid: int) -> int:

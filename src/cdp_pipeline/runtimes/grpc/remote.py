@@ -23,10 +23,10 @@ from cdp_pipeline.errors import ArtifactError
 from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.grpc.client import DEFAULT_MAX_MESSAGE_BYTES, Channel
 from cdp_pipeline.runtimes.grpc.connection import Connection
-from cdp_pipeline.runtimes.grpc.ending import Ending
 from cdp_pipeline.runtimes.grpc.faults import PluginUnavailable
 from cdp_pipeline.runtimes.grpc.meeting import START_TIMEOUT_S, Address, Meeting, Terms
 from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
+from cdp_pipeline.runtimes.processes.ending import Ending
 
 _ADDRESS = re.compile(
     r"(?:dns:(?://[^/]*/)?)?(?P<host>[^:/\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d+)"
@@ -36,7 +36,10 @@ _KEEPALIVE = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
-_HINT = "check the address; if it wants TLS, or a certificate of the host, give them in `tls`"
+_HINT = (
+    "check the address; if it wants TLS, or a certificate of the host, give them in `tls` "
+    "(or by the options `--tls-...`)"
+)
 POLICY = RestartPolicy(initial_delay_s=0.5, max_delay_s=30.0, max_restarts=None)
 """A service elsewhere comes back when it does; the stage's policy says how long to wait."""
 
@@ -160,10 +163,12 @@ class RemoteLauncher:
 
     Attributes:
         policy: When it is connected to again.
+        again: What that is called in the log.
         passes_config: False: its environment is its own.
     """
 
     policy = POLICY
+    again = "connecting to the plugin again"
     passes_config = False
 
     def __init__(self, name: str, target: str, host: str, terms: RemoteTerms) -> None:

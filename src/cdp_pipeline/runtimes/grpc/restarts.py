@@ -31,18 +31,22 @@ class Deaths:
     def __init__(self, policy: RestartPolicy, clock: Callable[[], float] = time.monotonic) -> None:
         self._policy = policy
         self._clock = clock
-        self._times: deque[float] = deque()
+        self._deaths: deque[tuple[float, object]] = deque()
 
     @property
     def count(self) -> int:
         """Deaths inside the window."""
-        while self._times and self._times[0] <= self._clock() - self._policy.window_s:
-            self._times.popleft()
-        return len(self._times)
+        while self._deaths and self._deaths[0][0] <= self._clock() - self._policy.window_s:
+            self._deaths.popleft()
+        return len(self._deaths)
 
-    def note(self) -> None:
-        """Take note of one."""
-        self._times.append(self._clock())
+    def note(self, whose: object = None) -> None:
+        """Take note of one, of the instance *whose* where there is one."""
+        self._deaths.append((self._clock(), whose))
+
+    def excuse(self, whose: object) -> None:
+        """Forget the death of the instance *whose*, if it was noted."""
+        self._deaths = deque(death for death in self._deaths if death[1] is not whose)
 
     @property
     def are_too_many(self) -> bool:

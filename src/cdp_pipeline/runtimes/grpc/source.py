@@ -7,22 +7,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from cdp_pipeline.runtimes.grpc.client import READ
-from cdp_pipeline.runtimes.grpc.duplex import Duplex
 from cdp_pipeline.runtimes.grpc.faults import ProtocolViolation
 from cdp_pipeline.runtimes.grpc.handles import GrpcPlugin
+from cdp_pipeline.runtimes.grpc.reading import Reading
 from cdpplugin import PluginError, Resume, SourceBatch, SourceDescription
 from cdpplugin.v1 import plugin_pb2 as pb
-from cdpplugin.wire import decode_description, decode_error, decode_source_batch, encode_resume
-
-_AHEAD = 2
-"""Batches that the plugin may send before the first is taken."""
+from cdpplugin.wire import decode_description, decode_error, decode_source_batch
 
 
 class GrpcSource(GrpcPlugin):
-    """A source in another process."""
+    """A source in another process.
 
-    _reading: Duplex | None = None
+    Its call stays open when its stream has ended, or is no longer read: what was read becomes
+    durable later, and the source is told so until it is stopped or read again.
+    """
+
+    _reading: Reading | None = None
+
+    async def stop(self) -> None:
+        """Stop the plugin and end its process, once it has heard of everything durable."""
+        await self._end_reading()
+        await super().stop()
+
+    async def export_state(self) -> bytes:
+        """Stop the plugin as `stop` does, and return its state."""
+        await self._end_reading()
+        return await super().export_state()
 
     async def describe(self) -> SourceDescription:
         """Return what the plugin said of its stream when it started."""
@@ -40,32 +50,41 @@ class GrpcSource(GrpcPlugin):
             raise ProtocolViolation(
                 f"plugin `{self._metadata.reference}` is a source without the call Read"
             )
-        call = Duplex(connection.client, READ)
+        await self._end_reading()
+        call = self._reading = Reading(connection.client, self._metadata.reference)
         try:
-            await call.send(encode_resume(after, _AHEAD))
-            self._reading = call
-            while (data := await self._life.guard(connection, "Read", call.receive())) is not None:
-                yield self._decoded(data)
-                await call.send(pb.ReadRequest(credits=1))
+            await call.begin(after)
+            while True:
+                response = await self._life.guard(connection, "Read", call.next())
+                if response is None:
+                    break
+                if not response.ended or _holds_more(response):
+                    yield self._decoded(response)
+                if response.ended:
+                    return
+                await call.grant()
         finally:
-            self._reading = None
-            call.end()
+            call.leave()
         if not connection.is_alive:
             raise self._life.crashed(connection, "Read")
 
     async def acknowledge(self, completed_through: int) -> None:
-        """Tell the plugin what is durable, where it is reading."""
+        """Tell the plugin what is durable, from its first reading to its stop."""
         if self._reading is not None:
-            await self._reading.send(pb.ReadRequest(acknowledged_through=completed_through))
+            await self._reading.acknowledge(completed_through)
 
-    def _decoded(self, data: bytes) -> SourceBatch:
+    async def _end_reading(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            await reading.close()
+
+    def _decoded(self, response: pb.ReadResponse) -> SourceBatch:
         """Return a batch.
 
         Raises:
             PluginError: What the plugin says instead of a batch.
             ProtocolViolation: Its columns do not fit together.
         """
-        response = READ.parse(data)
         if response.HasField("error"):
             raise decode_error(response.error)
         try:
@@ -73,3 +92,8 @@ class GrpcSource(GrpcPlugin):
         except PluginError as error:
             name = self._metadata.reference
             raise ProtocolViolation(f"plugin `{name}` sent nonsense: {error}") from error
+
+
+def _holds_more(response: pb.ReadResponse) -> bool:
+    """Tell whether *response* holds a batch, a mark or an error beside the word of the end."""
+    return any(map(response.HasField, ("batch", "completed_through", "error")))

@@ -6,14 +6,14 @@ from cdp_pipeline.runtimes.grpc.faults import StartFailed
 
 _UNTRUSTED = (
     "its certificate is not signed by a trusted authority",
-    "give the PEM file of the authority that signed it in `tls.ca`",
+    "give the PEM file of the authority that signed it in `tls.ca` (or `--tls-ca`)",
 )
 _CAUSES = {
     "certificate_verify_failed": _UNTRUSTED,
     "bad_signature": _UNTRUSTED,
     "hostname verification check failed": (
         "its certificate is for another name",
-        "give a name that is in the certificate in `tls.server_name`",
+        "give a name that is in the certificate in `tls.server_name` (or `--tls-server-name`)",
     ),
     "wrong_version_number": (
         "it does not speak TLS",

@@ -57,7 +57,7 @@ class ComponentGuest:
         """0: a component does not tell."""
         return 0
 
-    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 1) -> Answer:
+    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 0) -> Answer:
         """Return what function *name* answers; see `Guest`."""
         arguments = () if data is None else (data.decode(errors="replace"),)
         with self._cell.timed(timeout_s, messages):

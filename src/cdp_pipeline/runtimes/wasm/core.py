@@ -11,7 +11,7 @@ import ctypes
 import wasmtime
 
 from cdp_pipeline.errors import ArtifactError
-from cdp_pipeline.runtimes.wasm.answer import RECORD, Answer
+from cdp_pipeline.runtimes.wasm.answer import RECORD, Answer, Status
 from cdp_pipeline.runtimes.wasm.exported import (
     ExportedFunction,
     ExportedProcedure,
@@ -97,9 +97,10 @@ class CoreGuest:
     def initialize(self, timeout_s: float) -> None:
         """Let it prepare itself, if it wants to."""
         if "_initialize" in self.exports:
-            self._run("_initialize", timeout_s, 1)
+            with self._cell.timed(timeout_s):
+                self._invoke("_initialize", timeout_s)
 
-    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 1) -> Answer:
+    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 0) -> Answer:
         """Return what function *name* answers; see `Guest`."""
         with self._cell.timed(timeout_s, messages):
             if data is None:
@@ -108,10 +109,6 @@ class CoreGuest:
                 address = self._put(data, name, timeout_s)
                 at = self._invoke(name, timeout_s, address, len(data))
             return self._answer(at, name)
-
-    def _run(self, name: str, timeout_s: float, messages: int) -> None:
-        with self._cell.timed(timeout_s, messages):
-            self._invoke(name, timeout_s)
 
     def _invoke(self, name: str, timeout_s: float, *values: int) -> int:
         try:
@@ -150,6 +147,11 @@ class CoreGuest:
         if at + RECORD.size > end:
             raise self._outside(name, at, RECORD.size, end)
         status, address, size = RECORD.unpack(ctypes.string_at(base + at, RECORD.size))
+        if status > Status.NO_MEMORY or (status == Status.NO_MEMORY and name != "failure"):
+            raise AnswerInvalid(
+                f"plugin `{self._cell.reference}` answered `{name}` with the status {status}, "
+                "expected one from 0 to 5"
+            )
         if not size:
             return Answer(status, b"")
         if address + size > end:

@@ -38,6 +38,7 @@ class GuestEngine:
         config.wasm_threads = False
         config.wasm_memory64 = False
         config.wasm_multi_memory = False
+        config.wasm_gc = False
         config.wasm_component_model = True
         self.engine = wasmtime.Engine(config)
         self.counts_fuel = counts_fuel

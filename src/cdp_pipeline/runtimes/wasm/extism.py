@@ -17,7 +17,7 @@ from typing import Any
 import wasmtime
 
 from cdp_pipeline.errors import ArtifactError
-from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.processes.logs import LogLines
 from cdp_pipeline.runtimes.wasm.answer import Answer, Status, instructed
 from cdp_pipeline.runtimes.wasm.core import SIGNATURES
 from cdp_pipeline.runtimes.wasm.exported import ExportedFunction, signature_of
@@ -113,7 +113,7 @@ class ExtismGuest:
         own = self._memory.data_len(self._cell.store) if self._memory else 0
         return own + self._shared.size_bytes
 
-    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 1) -> Answer:
+    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 0) -> Answer:
         """Return what function *name* answers; see `Guest`."""
         if name == "configure":
             self._shared.config = _texts(data or b"{}")

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import wasmtime
 
-from cdp_pipeline.runtimes.grpc.ending import with_last_lines
+from cdp_pipeline.runtimes.processes.ending import with_last_lines
 from cdp_pipeline.runtimes.wasm import faults
 from cdp_pipeline.runtimes.wasm.answer import Answer, Status
 from cdp_pipeline.runtimes.wasm.clock import RealClock
@@ -22,6 +22,8 @@ from cdp_pipeline.runtimes.wasm.engine import FOREVER_TICKS, GuestEngine, ticks
 
 FAILURE_S = 0.5
 """Time in which a guest that trapped may say what it knows of it."""
+_MOST_ELEMENTS = 1 << 18
+"""Elements of one table; each takes 8 bytes of the host's memory, outside of `limits.memory`."""
 _MOST_FUEL = (1 << 63) - 1
 
 
@@ -49,14 +51,15 @@ class Guest(Protocol):
 
     exports: frozenset[str]
 
-    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 1) -> Answer:
+    def call(self, name: str, data: bytes | None, timeout_s: float, messages: int = 0) -> Answer:
         """Return what function *name* answers to *data*; None where it takes none.
 
         Args:
             name: One of `exports`.
             data: What it is given.
             timeout_s: Longest time, in seconds.
-            messages: How many messages it works on: fuel is for each.
+            messages: How many messages it works on, each with fuel of its own; with none it
+                has as much as it likes.
 
         Raises:
             GuestFault: It did what it may not. The instance is of no more use.
@@ -93,7 +96,7 @@ class Cell:
         memory_bytes = self.limits.memory_bytes
         self.store.set_limits(
             memory_size=-1 if memory_bytes is None else memory_bytes // self.memories,
-            table_elements=1 << 20,
+            table_elements=_MOST_ELEMENTS,
             instances=64,
             tables=64,
             memories=self.memories,
@@ -106,13 +109,14 @@ class Cell:
         if self.engine.counts_fuel:
             self.store.set_fuel(_MOST_FUEL)
 
-    def timed(self, timeout_s: float, messages: int = 1) -> AbstractContextManager[None]:
-        """Let the guest run for *timeout_s* at most, with fuel for *messages* messages."""
+    def timed(self, timeout_s: float, messages: int = 0) -> AbstractContextManager[None]:
+        """Let the guest run for *timeout_s* at most, with fuel for *messages* messages, if any."""
         self.store.set_epoch_deadline(ticks(timeout_s))
         if self.clock is not None:
             self.clock.deadline = time.monotonic() + timeout_s
         if self.limits.fuel is not None:
-            self.store.set_fuel(min(self.limits.fuel * max(1, messages), _MOST_FUEL))
+            fuel = self.limits.fuel * messages if messages else _MOST_FUEL
+            self.store.set_fuel(min(fuel, _MOST_FUEL))
         return self.engine.running()
 
     def fault(
@@ -170,7 +174,10 @@ def _expire(store: wasmtime.Store | None) -> None:
 
 
 _OUT_OF_MEMORY = ("out of memory", "memory allocation of", "MemoryError", "allocation failed")
-_ALLOCATION_FAILURES = ("alloc_error", "rust_oom", "OutOfMemory", "out_of_memory")
+_ALLOCATION_FAILURES = (
+    *("alloc_error", "rust_oom", "OutOfMemory", "out_of_memory"),
+    *("__mcache_", "stackalloc", "persistentalloc"),  # Go's
+)
 
 
 def _speaks_of_memory(lines: Sequence[str], error: Exception) -> bool:

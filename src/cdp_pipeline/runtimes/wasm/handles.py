@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from cdp_pipeline.runtimes.deadlines import Deadlines
 from cdp_pipeline.runtimes.encodable import joined
-from cdp_pipeline.runtimes.grpc.deadlines import Deadlines
 from cdp_pipeline.runtimes.wasm.answer import Status, error_of
 from cdp_pipeline.runtimes.wasm.cpu import DutyCycle
 from cdp_pipeline.runtimes.wasm.faults import GuestFault, GuestTimeout
@@ -24,6 +22,7 @@ from cdp_pipeline.runtimes.wasm.metadata import Said, decode_health
 from cdp_pipeline.runtimes.wasm.pool import Pool
 from cdp_pipeline.runtimes.wasm.processing import process
 from cdp_pipeline.runtimes.wasm.program import START_S
+from cdp_pipeline.runtimes.wasm.threads import GuestThreads, Stopped, Stuck
 from cdpplugin import (
     Batch,
     Context,
@@ -53,11 +52,13 @@ class GuestTerms:
         workers: How many calls run at once.
         deadlines: How long answers may take.
         cpu: Their share of processor time.
+        is_fueled: Whether they have so much fuel for each message.
         backings: What makes payload columns of the bytes they answer.
     """
 
     workers: int = 1
     deadlines: Deadlines = field(default_factory=Deadlines)
+    is_fueled: bool = False
     cpu: DutyCycle = field(default_factory=lambda: DutyCycle(None))
     backings: Backings = field(default_factory=lambda: BACKINGS)
 
@@ -85,10 +86,7 @@ class WasmPlugin:
         self._metadata = metadata
         self.exports = exports
         self._terms = terms
-        self._hung = 0
-        self._threads = ThreadPoolExecutor(
-            terms.workers + MOST_HUNG, thread_name_prefix=f"wasm-{metadata.name}"
-        )
+        self._threads = GuestThreads(terms.workers, f"wasm-{metadata.name}")
 
     def metadata(self) -> PluginMetadata:
         """Return what the plugin said of itself when it was loaded, completed by its manifest."""
@@ -122,7 +120,7 @@ class WasmPlugin:
         try:
             error = await self._run(START_S, self._pool.stop)
         finally:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.stop()
         if error is not None and not isinstance(error, GuestFault):
             raise error
 
@@ -169,28 +167,15 @@ class WasmPlugin:
             GuestTimeout: It is stuck.
             Fatal: That has happened too often.
         """
-        if self._hung > MOST_HUNG:
-            raise Fatal(f"plugin `{self._metadata.reference}` hung too often", code="plugin.hung")
+        who = self._metadata.reference
+        if self._threads.stuck > MOST_HUNG:
+            raise Fatal(f"plugin `{who}` hung too often", code="plugin.hung")
         try:
-            call = self._threads.submit(copy_context().run, function, *arguments)
-        except RuntimeError as error:  # the threads are shut down
-            raise self._stopped() from error
-        future = asyncio.wrap_future(call)
-        done, _ = await asyncio.wait([future], timeout=2 * timeout_s + HUNG_S)
-        if not done:
-            self._hung += 1
-            future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-            raise GuestTimeout(
-                f"plugin `{self._metadata.reference}` did not come back within {timeout_s:g} s"
-            )
-        if future.cancelled():
-            raise self._stopped()
-        return future.result()
-
-    def _stopped(self) -> PluginError:
-        return PluginError(
-            f"plugin `{self._metadata.reference}` is stopped", code="plugin.unavailable"
-        )
+            return await self._threads.run(2 * timeout_s + HUNG_S, function, *arguments)
+        except Stopped:
+            raise PluginError(f"plugin `{who}` is stopped", code="plugin.unavailable") from None
+        except Stuck:
+            raise GuestTimeout(f"plugin `{who}` did not come back within {timeout_s:g} s") from None
 
     async def _processed(self, batch: Batch) -> Outputs:
         """Return the answer to *batch*, once there is processor time for it.
@@ -199,9 +184,10 @@ class WasmPlugin:
             GuestFault: A guest was ended by it.
             PluginError: The plugin says something of it as a whole.
         """
-        await asyncio.sleep(self._terms.cpu.wait_s())
+        if wait_s := self._terms.cpu.wait_s():
+            await asyncio.sleep(wait_s)
         timeout_s = self._terms.deadlines.batch_s(len(batch))
-        if "process_batch" not in self.exports:
+        if "process_batch" not in self.exports or self._terms.is_fueled:
             timeout_s = self._terms.deadlines.message_s * len(batch)
         return await self._run(timeout_s, self._process, batch)
 
@@ -214,8 +200,21 @@ class WasmPlugin:
             terms.cpu.charge(watch.elapsed_s)
 
     def _answered(self, guest: Guest, batch: Batch) -> Outputs:
-        terms, encoding = self._terms, self._metadata.input_encoding
-        return process(guest, batch, encoding, terms.deadlines, terms.backings)
+        terms, encoding, rows = self._terms, self._metadata.input_encoding, len(batch)
+        # Fuel is each message's own: what one has left may not depend on how batches are cut.
+        step = 1 if terms.is_fueled else rows
+        parts = [range(at, at + step) for at in range(0, rows, step)]
+        answers = [
+            process(
+                guest,
+                batch.slice(part.start, part.stop),
+                encoding,
+                terms.deadlines,
+                terms.backings,
+            )
+            for part in parts
+        ]
+        return joined(list(zip(parts, answers, strict=True)))
 
 
 class WasmProcessor(WasmPlugin):

@@ -1475,7 +1475,7 @@ type Error struct {
 	Code    string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	Hint    string `protobuf:"bytes,4,opt,name=hint,proto3" json:"hint,omitempty"`
-	// Least wait before a retry.
+	// The wait before the retry; absent leaves it to the back-off of the stage.
 	RetryAfter    *durationpb.Duration `protobuf:"bytes,5,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1671,7 +1671,8 @@ func (x *StreamResponse) GetCredits() uint32 {
 
 type ReadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The first request says where to go on (absent: at the start); later ones acknowledge.
+	// The first request says where to go on (absent: at the start); later ones acknowledge. The
+	// host ends its side when nothing more will be acknowledged.
 	AfterPosition       *int64 `protobuf:"varint,1,opt,name=after_position,json=afterPosition,proto3,oneof" json:"after_position,omitempty"`
 	AfterToken          []byte `protobuf:"bytes,2,opt,name=after_token,json=afterToken,proto3" json:"after_token,omitempty"`
 	AcknowledgedThrough *int64 `protobuf:"varint,3,opt,name=acknowledged_through,json=acknowledgedThrough,proto3,oneof" json:"acknowledged_through,omitempty"`
@@ -1746,9 +1747,13 @@ type ReadResponse struct {
 	Positions        []int64 `protobuf:"varint,2,rep,packed,name=positions,proto3" json:"positions,omitempty"`
 	CompletedThrough *int64  `protobuf:"varint,3,opt,name=completed_through,json=completedThrough,proto3,oneof" json:"completed_through,omitempty"`
 	Token            []byte  `protobuf:"bytes,4,opt,name=token,proto3" json:"token,omitempty"`
-	Error            *Error  `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Reading has failed; the plugin ends the call.
+	Error *Error `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	// The source has ended; no more batches follow. Costs no credit. The call stays open for
+	// acknowledgements until the host ends its side.
+	Ended         bool `protobuf:"varint,6,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReadResponse) Reset() {
@@ -1814,6 +1819,13 @@ func (x *ReadResponse) GetError() *Error {
 		return x.Error
 	}
 	return nil
+}
+
+func (x *ReadResponse) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
 }
 
 type ConsumeRequest struct {
@@ -2204,13 +2216,14 @@ const file_cdpplugin_v1_plugin_proto_rawDesc = "" +
 	"\x14acknowledged_through\x18\x03 \x01(\x03H\x01R\x13acknowledgedThrough\x88\x01\x01\x12\x18\n" +
 	"\acredits\x18\x04 \x01(\rR\acreditsB\x11\n" +
 	"\x0f_after_positionB\x17\n" +
-	"\x15_acknowledged_through\"\xe1\x01\n" +
+	"\x15_acknowledged_through\"\xf7\x01\n" +
 	"\fReadResponse\x12-\n" +
 	"\x05batch\x18\x01 \x01(\v2\x17.plugin.v1.MessageBatchR\x05batch\x12\x1c\n" +
 	"\tpositions\x18\x02 \x03(\x03R\tpositions\x120\n" +
 	"\x11completed_through\x18\x03 \x01(\x03H\x00R\x10completedThrough\x88\x01\x01\x12\x14\n" +
 	"\x05token\x18\x04 \x01(\fR\x05token\x12&\n" +
-	"\x05error\x18\x05 \x01(\v2\x10.plugin.v1.ErrorR\x05errorB\x14\n" +
+	"\x05error\x18\x05 \x01(\v2\x10.plugin.v1.ErrorR\x05error\x12\x14\n" +
+	"\x05ended\x18\x06 \x01(\bR\x05endedB\x14\n" +
 	"\x12_completed_through\"\xbc\x01\n" +
 	"\x0eConsumeRequest\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12-\n" +

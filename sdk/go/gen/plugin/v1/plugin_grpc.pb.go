@@ -58,7 +58,8 @@ type PluginServiceClient interface {
 	// Processes batches over one long-lived stream. The host sends at most `credits` batches
 	// that are not answered yet; answers may come in any order.
 	Stream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StreamRequest, StreamResponse], error)
-	// A source: batches with positions. The host acknowledges what is durable on the same stream.
+	// A source: batches with positions. The host acknowledges what is durable on the same stream,
+	// also after the source has ended; the call ends when the host ends its side.
 	Read(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ReadRequest, ReadResponse], error)
 	// A consumer: deliveries in, positions through which everything is durable out.
 	Consume(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ConsumeRequest, ConsumeResponse], error)
@@ -215,7 +216,8 @@ type PluginServiceServer interface {
 	// Processes batches over one long-lived stream. The host sends at most `credits` batches
 	// that are not answered yet; answers may come in any order.
 	Stream(grpc.BidiStreamingServer[StreamRequest, StreamResponse]) error
-	// A source: batches with positions. The host acknowledges what is durable on the same stream.
+	// A source: batches with positions. The host acknowledges what is durable on the same stream,
+	// also after the source has ended; the call ends when the host ends its side.
 	Read(grpc.BidiStreamingServer[ReadRequest, ReadResponse]) error
 	// A consumer: deliveries in, positions through which everything is durable out.
 	Consume(grpc.BidiStreamingServer[ConsumeRequest, ConsumeResponse]) error

@@ -103,6 +103,20 @@ async def acknowledged(bench: Bench) -> None:
 
 
 @case("source", reference=True)
+async def acknowledged_after_end(bench: Bench) -> None:
+    """A source hears of everything durable, also after its end."""
+    for batches, what in ((9, "its end"), (2, "it was left")):
+        async with bench.life(last=4) as handle:
+            patience_s = bench.subject.patience_s
+            first = await read(handle, patience_s=patience_s, batches=batches)
+            require(first.ended == (batches > 4), f"of 4 batches {len(first.batches)} came")
+            await handle.acknowledge(first.mark)
+            again = await read(handle, patience_s=patience_s, batches=1)
+        told = _values(again)[0]["acknowledged"]
+        equal(first.mark, told, f"what it was told to be durable after {what}")
+
+
+@case("source", reference=True)
 async def fails(bench: Bench) -> None:
     """What was read before an error arrives, then the error as the instruction it is."""
     for instruction, kind in (("fail", PluginError), ("retry", Retry), ("fatal", Fatal)):

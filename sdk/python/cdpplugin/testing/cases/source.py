@@ -130,6 +130,16 @@ async def acknowledged(bench: Bench) -> None:
                 await handle.acknowledge(found.mark)
 
 
+@case("source")
+async def acknowledged_after_end(bench: Bench) -> None:
+    """What is durable may be told after the source has ended, or is no longer read."""
+    async with bench.life() as handle:
+        reading = await read(handle, patience_s=bench.subject.patience_s)
+        for batch in reading.batches:
+            if batch.mark is not None:
+                await handle.acknowledge(batch.mark)
+
+
 async def _first(stream: Any, bench: Bench) -> Any:
     try:
         async with asyncio.timeout(bench.subject.patience_s):
