@@ -8,7 +8,7 @@
 import type { Batch } from "../batch.js";
 import { type Column, isEveryRow } from "../column.js";
 import { PluginError } from "../errors.js";
-import { encodeJson } from "../json.js";
+import { encodeJson, type JsonObject } from "../json.js";
 import { checkOutputs, type OutputPart, type Outputs } from "../outputs.js";
 import { MixedPayloads } from "../payloads.js";
 import { errorText } from "./facts.js";
@@ -93,7 +93,7 @@ function writersOf({ batch: out, rows }: OutputPart, batch: Batch): Write[] {
     }
   }
   if (!whole || out.metadata !== batch.metadata) {
-    writers.push(values("metadata", out.metadata, batch.metadata, objectText));
+    writers.push(metadata(out.metadata, batch.metadata));
   }
   if (!whole || out.sources !== batch.sources) writers.push(values("source", out.sources, batch.sources, encodeJson));
   return writers;
@@ -106,12 +106,18 @@ function values<T>(name: string, given: Column<T>, inputs: Column<T>, encode: (v
   };
 }
 
-function objectText(metadata: unknown): string {
-  const text = encodeJson(metadata);
-  if (text.startsWith("{")) return text;
-  throw new PluginError("expected metadata to be a JSON object, got something else", {
-    code: "plugin.output_invalid",
-  });
+function metadata(given: Column<JsonObject>, inputs: Column<JsonObject>): Write {
+  return (index, row) => {
+    const value = given.get(index);
+    const input = inputs.get(row);
+    if (value === input) return "";
+    const text = encodeJson(value);
+    if (text === "{}" && encodeJson(input) === "{}") return "";
+    if (text.startsWith("{")) return `,"metadata":${text}`;
+    throw new PluginError("expected metadata to be a JSON object, got something else", {
+      code: "plugin.output_invalid",
+    });
+  };
 }
 
 function payloads(out: Batch, batch: Batch): Write {

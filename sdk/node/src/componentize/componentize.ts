@@ -50,7 +50,7 @@ export async function componentize(file: string, args: readonly string[], output
 }
 
 /** Return the functions of the world that the plugin in `module` has. */
-function functionsOf(module: string, file: string): readonly string[] {
+export function functionsOf(module: string, file: string): readonly string[] {
   const told = `${module}.told`;
   const program = `
     import { writeFileSync } from "node:fs";
