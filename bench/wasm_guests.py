@@ -77,6 +77,19 @@ def built_go(name: str, folder: Path) -> Path:
     return module
 
 
+def built_c(name: str, folder: Path) -> Path:
+    """Return the module of the C guest *name*, made by whatever compiler is here.
+
+    Raises:
+        Skip: None here makes modules.
+    """
+    module = folder / f"{name}.wasm"
+    command = ["sh", str(_ROOT / "sdk/c/wasm-cc"), "-o", str(module), "change.c"]
+    own = str(Path(sys.executable).parent)
+    _run(command, PLUGINS / name, PATH=os.pathsep.join([own, os.environ["PATH"]]))
+    return module
+
+
 def built_python(name: str, folder: Path) -> Path:
     """Return the component of the Python guest *name*, the same source as its gRPC plugin.
 

@@ -521,17 +521,115 @@ def numbers() -> Iterator[Case]:
 
 def faults() -> Iterator[Case]:
     """Yield what every SDK answers where something is wrong, and takes where nothing is said."""
+    yield from _limits()
+    yield from _bad_rows()
+    yield from _bad_batches()
+    yield from _bad_streams()
+    yield from _bad_lives()
+
+
+def _limits() -> Iterator[Case]:
     yield _expected("default-limit", "Without a limit a message holds 256 MiB.", bytes=256 << 20)
+    invalid = "plugin.environment_invalid"
+    for name in ("port-zero", "port-too-high", "port-no-number", "limit-zero", "limit-too-high"):
+        yield _expected(name, "A number of the environment has its range.", code=invalid)
     refused, large = "INVALID_ARGUMENT", "message.too_large"
     rule = "An answer beyond the limit is refused by name."
     yield _expected("answer-too-large", rule, status=refused, code=large)
     yield _expected("single-answer-too-large", rule, status=refused, code=large)
     rule = "A row of a source beyond the limit stops the pipeline."
     yield _expected("source-row-too-large", rule, code=large, instruction="fatal")
+    rule = "A text is cut where it could not travel: in a row, and in the end of a call."
+    yield _expected("row-error-too-long", rule, row=1, code="test.long", characters=4000)
+    yield _expected("call-error-too-long", rule, status=refused, code="test.long", characters=2000)
+
+
+def _bad_rows() -> Iterator[Case]:
     rule = "A number that JSON has no form for fails its row, wherever it stands; it is never null."
+    invalid = "message.payload_invalid"
     for held in ("payload", "nested-payload", "metadata", "nested-metadata"):
         for number in ("nan", "infinity", "minus-infinity"):
-            yield _expected(f"{held}-{number}", rule, row=1, code="message.payload_invalid")
+            yield _expected(f"{held}-{number}", rule, row=1, code=invalid)
+    rule = "What is no JSON fails the row that reads it."
+    yield _expected("payload-no-json", rule, row=1, code=invalid)
+    yield _expected("metadata-no-json", rule, row=1, code=invalid)
+    yield _expected("metadata-no-object", rule, row=1, code=invalid)
+    rule = "An error that is no instruction fails its row."
+    yield _expected("unknown-error", rule, row=1, code="plugin.failed")
+    yield _expected("single-unknown-error", rule, status="INVALID_ARGUMENT", code="plugin.failed")
+    rule = "A drop without a reason has one all the same."
+    yield _expected("drop-without-reason", rule, dropped={"dropped": 1})
+
+
+def _bad_batches() -> Iterator[Case]:
+    rule = "A batch that fails as a whole is halved until the bad row is alone."
+    yield _expected("batch-unknown-error", rule, row=1, code="plugin.failed")
+    yield _expected("batch-error", rule, row=1, code="test.bad")
+    yield _expected("batch-answer-invalid", rule, row=1, code="plugin.output_invalid")
+    rule = "The batch of a stateful plugin is never cut: it fails in every row."
+    yield _expected("batch-error-of-stateful", rule, rows=[0, 1, 2], code="test.bad")
+    yield _expected("batch-drop", "A batch may be left out as a whole.", dropped={"not mine": 3})
+    for instruction, status in (("retry", "UNAVAILABLE"), ("fatal", "FAILED_PRECONDITION")):
+        yield _expected(
+            f"batch-{instruction}",
+            "An instruction that halving would not change is for the whole batch.",
+            status=status,
+            code=f"plugin.{instruction}",
+            instruction=instruction,
+        )
+    yield _expected(
+        "payloads-that-do-not-mix",
+        "Payloads of one answer have one form.",
+        status="INVALID_ARGUMENT",
+        code="plugin.encoding_unsupported",
+    )
+
+
+def _bad_streams() -> Iterator[Case]:
+    yield _expected(
+        "credits-exceeded",
+        "A host that sends more than it may is refused.",
+        status="INVALID_ARGUMENT",
+        code="plugin.credits_exceeded",
+    )
+    rule = "A source gives each row its position, and none decreases."
+    for name in ("positions-missing", "positions-decrease", "positions-decrease-later"):
+        yield _expected(name, rule, code="plugin.output_invalid")
+    rule = "A stopping plugin ends its streams as unavailable, never well."
+    for name in ("stream", "read", "read-ended", "consume"):
+        yield _expected(f"{name}-stopping", rule, status="UNAVAILABLE")
+
+
+def _bad_lives() -> Iterator[Case]:
+    refused, invalid = "INVALID_ARGUMENT", "plugin.config_invalid"
+    rule = "A configuration that cannot be used is refused, whatever the reason."
+    for name in ("config-no-json", "config-no-object", "config-refused"):
+        yield _expected(name, rule, status=refused, code=invalid)
+    yield _expected("config-unknown-error", rule, status=refused, code="plugin.failed")
+    rule = "A start that fails says so by its status."
+    yield _expected("start-error", rule, status=refused, code="test.bad")
+    yield _expected("start-unknown-error", rule, status="INTERNAL", code="plugin.failed")
+    yield _expected(
+        "start-retry", rule, status="UNAVAILABLE", code="plugin.retry", instruction="retry"
+    )
+    failed = "FAILED_PRECONDITION"
+    yield _expected("start-fatal", rule, status=failed, code="plugin.fatal", instruction="fatal")
+    yield _expected(
+        "state-nobody-keeps",
+        "A state is never lost without a word.",
+        status=failed,
+        code="plugin.state_unsupported",
+        instruction="fatal",
+    )
+    rule = "A plugin is stopped once for each start, and not without one."
+    yield _expected("stopped-twice", rule, stops=1)
+    yield _expected("stopped-unstarted", rule, stops=0)
+    yield _expected("start-failed-and-stopped", rule, stops=1)
+    rule = "A plugin that cannot give its state is stopped all the same."
+    yield _expected("export-fails", rule, status="INTERNAL", code="plugin.failed", stops=1)
+    rule = "A plugin that cannot say how it is is unhealthy; details that cannot be told are not."
+    yield _expected("health-unknown-error", rule, health="unhealthy", details=[])
+    yield _expected("health-details-nan", rule, health="degraded", details=["details_error"])
 
 
 def _expected(name: str, rule: str, **expected: Any) -> Case:

@@ -68,6 +68,7 @@ def _costs(rust: Path, size: Size) -> tuple[Rates, dict[str, str]]:
     """Return what a message costs each guest, in us, by rows in a batch and by payload."""
     guests, absent = {"Rust": rust}, {}
     makers = {
+        "C": partial(wasm_guests.built_c, "change_c"),
         "Go": partial(wasm_guests.built_go, "change_go"),
         "Python": partial(wasm_guests.built_python, "change_python"),
     }

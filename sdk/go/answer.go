@@ -43,20 +43,20 @@ func appendBatch(data []byte, batch *Batch) []byte {
 	data = appendColumn(data, 5, batch.Metadata)
 	for _, source := range batch.Sources {
 		data = appendMessage(data, 6, func(data []byte) []byte {
-			data = appendTextOf(data, 1, valid(source.Name))
-			data = appendTextOf(data, 2, valid(source.Network))
-			return appendTextOf(data, 3, valid(source.URI))
+			data = appendFilled(data, 1, valid(source.Name))
+			data = appendFilled(data, 2, valid(source.Network))
+			return appendFilled(data, 3, valid(source.URI))
 		})
 	}
 	data = appendColumn(data, 7, batch.TraceIDs)
 	data = appendColumn(data, 8, batch.ContentTypes)
-	data = appendTextOf(data, 9, or(string(batch.Encoding), string(EncodingJSON)))
-	return appendTextOf(data, 10, batch.Arrow)
+	data = appendFilled(data, 9, or(string(batch.Encoding), string(EncodingJSON)))
+	return appendFilled(data, 10, batch.Arrow)
 }
 
 func appendColumn[T string | []byte](data []byte, field int, column Column[T]) []byte {
 	for _, entry := range column {
-		data = appendEntryOf(data, field, entry)
+		data = appendField(data, field, entry)
 	}
 	return data
 }
@@ -101,9 +101,9 @@ func appendErrors(data []byte, errors map[int]error) []byte {
 // append writes the fields of an Error.
 func (r errorReport) append(data []byte) []byte {
 	data = appendNumber(data, 1, uint64(r.instruction))
-	data = appendTextOf(data, 2, r.code)
-	data = appendTextOf(data, 3, r.message)
-	data = appendTextOf(data, 4, r.hint)
+	data = appendFilled(data, 2, r.code)
+	data = appendFilled(data, 3, r.message)
+	data = appendFilled(data, 4, r.hint)
 	if r.after <= 0 {
 		return data
 	}
@@ -120,7 +120,7 @@ func appendDropped(data []byte, dropped map[string]int) []byte {
 	}
 	for _, reason := range slices.Sorted(maps.Keys(counts)) {
 		data = appendMessage(data, 4, func(data []byte) []byte {
-			data = appendTextOf(data, 1, reason)
+			data = appendFilled(data, 1, reason)
 			return appendNumber(data, 2, uint64(counts[reason]))
 		})
 	}

@@ -77,7 +77,7 @@ func TestBriefExample(t *testing.T) {
 		t.Errorf("got %d outputs, first %+v", outputs.Len(), message)
 	}
 	errors := answer.GetErrors()
-	if len(errors) != 2 || errors[0].GetError().GetCode() != CodePanic || errors[1].GetError().GetCode() != CodePayloadInvalid {
+	if len(errors) != 2 || errors[0].GetError().GetCode() != CodeFailed || errors[1].GetError().GetCode() != CodePayloadInvalid {
 		t.Errorf("expected a panic and a text that is no JSON, got %v", errors)
 	}
 	if err := plugin.command.Process.Signal(terminate); err != nil {

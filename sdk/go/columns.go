@@ -3,7 +3,6 @@ package cdpplugin
 import (
 	"errors"
 	"unicode/utf8"
-	"unsafe"
 )
 
 // readBatch returns the MessageBatch that data holds. Payloads, metadata and Arrow share its memory.
@@ -30,7 +29,6 @@ var errText = errors.New("a text column holds invalid UTF-8")
 type batchReader struct {
 	fieldReader
 	batch *Batch
-	texts textKeeper
 }
 
 // take takes the field at hand; one that is unknown is left out.
@@ -67,7 +65,8 @@ func (r *batchReader) take() (err error) {
 	return err
 }
 
-// text appends the text at hand to a column. Equal neighbours are one string.
+// text appends the text at hand to a column, in memory of its own: texts may be kept, and the memory
+// of the message is used again. Equal neighbours are one string.
 func (r *batchReader) text(column Column[string], room int) (Column[string], error) {
 	if last := len(column) - 1; last >= 0 && column[last] == string(r.value) {
 		return appendEntry(column, column[last], room), nil
@@ -75,7 +74,7 @@ func (r *batchReader) text(column Column[string], room int) (Column[string], err
 	if !utf8.Valid(r.value) {
 		return column, errText
 	}
-	return appendEntry(column, r.texts.keep(r.value), room), nil
+	return appendEntry(column, string(r.value), room), nil
 }
 
 // appendEntry appends one entry. A second one shows that the column is not constant: it then gets
@@ -107,28 +106,4 @@ func readSource(data []byte) (source SourceInfo, err error) {
 		}
 	}
 	return source, reader.err()
-}
-
-// What texts are kept together: an author who keeps one of them keeps no more than this.
-const textChunkBytes = 512
-
-// textKeeper makes strings of short-lived bytes, several in one piece of memory: a batch has
-// thousands of ids, and memory for each would be most of what reading a batch costs.
-type textKeeper struct {
-	chunk []byte
-}
-
-func (k *textKeeper) keep(text []byte) string {
-	if len(text) == 0 {
-		return ""
-	}
-	if len(text) > cap(k.chunk)-len(k.chunk) {
-		if len(text) > textChunkBytes/4 {
-			return string(text)
-		}
-		k.chunk = make([]byte, 0, textChunkBytes)
-	}
-	start := len(k.chunk)
-	k.chunk = append(k.chunk, text...)
-	return unsafe.String(&k.chunk[start], len(text))
 }

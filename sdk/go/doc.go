@@ -20,7 +20,10 @@
 // What an author returns as an error is an instruction to the host: [Retry], [Drop] or [Fatal];
 // any other error, and any panic, is left to the stage's error policy and costs only its row.
 //
-// The wire contract is spec/handshake.md of the repository.
+// Built with GOOS=wasip1, GOARCH=wasm and -buildmode=c-shared, the same source is a WebAssembly module
+// that the host runs in its own process; the README says what then holds.
+//
+// The contracts are spec/handshake.md and spec/wasm-abi.md of the repository.
 package cdpplugin
 
 // Version is the version of this SDK.

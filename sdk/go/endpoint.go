@@ -5,6 +5,7 @@ package cdpplugin
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"strconv"
@@ -40,43 +41,63 @@ func endpointFrom(environment func(string) string) (endpoint, error) {
 	case environment("PLUGIN_ADDRESS") != "":
 		found.address = environment("PLUGIN_ADDRESS")
 	case environment("PLUGIN_PORT") != "":
-		port, err := strconv.ParseUint(environment("PLUGIN_PORT"), 10, 16)
+		port, err := numberIn(environment, "PLUGIN_PORT", math.MaxUint16)
 		if err != nil {
-			return found, fmt.Errorf("expected a port in `PLUGIN_PORT`, got `%s`", environment("PLUGIN_PORT"))
+			return found, err
 		}
-		found.address = net.JoinHostPort("127.0.0.1", strconv.FormatUint(port, 10))
+		found.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	}
-	if text := environment("PLUGIN_MAX_MESSAGE_BYTES"); text != "" {
-		size, err := strconv.Atoi(text)
-		if err != nil || size <= 0 {
-			return found, fmt.Errorf("expected a size in bytes in `PLUGIN_MAX_MESSAGE_BYTES`, got `%s`", text)
+	if environment("PLUGIN_MAX_MESSAGE_BYTES") != "" {
+		size, err := numberIn(environment, "PLUGIN_MAX_MESSAGE_BYTES", math.MaxInt32)
+		if err != nil {
+			return found, err
 		}
 		found.maxMessageBytes = size
 	}
 	return found, nil
 }
 
+// numberIn returns a whole number of the environment, from 1 to largest.
+func numberIn(environment func(string) string, name string, largest int) (int, error) {
+	text := environment(name)
+	number, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || number < 1 || number > uint64(largest) {
+		return 0, PluginError{
+			Message: fmt.Sprintf("expected `%s` to be from 1 to %d, got `%s`", name, largest, text),
+			Code:    CodeEnvironmentInvalid,
+		}
+	}
+	return int(number), nil
+}
+
 // listen opens the endpoint; a Unix socket is for this user alone and removed when it is closed.
 func (e endpoint) listen() (net.Listener, error) {
 	if e.network == "unix" {
 		if err := removeSocket(e.address); err != nil {
-			return nil, err
+			return nil, e.unavailable(err)
 		}
 	}
 	listener, err := net.Listen(e.network, e.address)
 	if err != nil {
 		if e.network == "unix" && strings.Contains(err.Error(), "invalid argument") {
-			return nil, fmt.Errorf("the path of the socket is too long: %w", err)
+			err = fmt.Errorf("the path of the socket is too long: %w", err)
 		}
-		return nil, fmt.Errorf("the plugin cannot listen: %w", err)
+		return nil, e.unavailable(err)
 	}
 	if e.network == "unix" {
 		if err := os.Chmod(e.address, 0o600); err != nil {
 			listener.Close()
-			return nil, fmt.Errorf("the plugin cannot protect its socket: %w", err)
+			return nil, e.unavailable(err)
 		}
 	}
 	return listener, nil
+}
+
+func (e endpoint) unavailable(err error) error {
+	return PluginError{
+		Message: fmt.Sprintf("cannot listen on `%s`", e.address), Code: CodeAddressUnavailable, Err: err,
+		Hint: "end what listens there, or set PLUGIN_PORT to another port",
+	}
 }
 
 // removeSocket removes a socket that a plugin which was killed has left behind, and nothing else.

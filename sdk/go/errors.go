@@ -17,7 +17,10 @@ const (
 	CodeDrop                = "plugin.drop"
 	CodeFatal               = "plugin.fatal"
 	CodeOutputInvalid       = "plugin.output_invalid"
-	CodePanic               = "plugin.panic"
+	CodeCreditsExceeded     = "plugin.credits_exceeded"
+	CodeStateUnsupported    = "plugin.state_unsupported"
+	CodeEnvironmentInvalid  = "plugin.environment_invalid"
+	CodeAddressUnavailable  = "plugin.address_unavailable"
 	CodeBatchInvalid        = "message.batch_invalid"
 	CodePayloadInvalid      = "message.payload_invalid"
 	CodeNumberTooLarge      = "message.number_too_large"
@@ -25,7 +28,7 @@ const (
 )
 
 // PluginError is a failure with a stable code; the stage's `on_error` policy decides what happens.
-// An error of any other type is treated as a PluginError of code [CodeFailed]; one by which encoding/json
+// An error of any other type, and a panic, is treated as a PluginError of code [CodeFailed]; one by which encoding/json
 // says that a text is no JSON, or that a value has no form in it, of code [CodePayloadInvalid].
 type PluginError struct {
 	Message string
@@ -144,14 +147,41 @@ func reportOf(err error) errorReport {
 	} else if isOfJSON(err) {
 		told.code = CodePayloadInvalid
 	}
-	told.message = valid(err.Error())
-	told.code, told.hint = valid(told.code), valid(told.hint)
+	told.message = cutCharacters(valid(err.Error()))
+	told.code, told.hint = valid(told.code), cutCharacters(valid(told.hint))
 	return told
 }
 
 // valid returns text as UTF-8, which every text of a message is.
 func valid(text string) string {
 	return strings.ToValidUTF8(text, "\uFFFD")
+}
+
+// textCharacters is the longest message or hint that travels.
+const textCharacters = 4000
+
+func cutCharacters(text string) string {
+	if len(text) <= textCharacters {
+		return text
+	}
+	if characters := []rune(text); len(characters) > textCharacters {
+		return string(characters[:textCharacters-4]) + " ..."
+	}
+	return text
+}
+
+// What of an error stands in the end of a call, where an HTTP/2 peer takes 8 KB in all.
+const (
+	trailerMessageBytes = 2000
+	trailerHintBytes    = 500
+	statusMessageBytes  = 800
+)
+
+func cutBytes(text string, size int) string {
+	if len(text) <= size {
+		return text
+	}
+	return strings.ToValidUTF8(text[:size-4], "") + " ..."
 }
 
 // isOfJSON tells whether encoding/json refused a text that is no JSON, or a value that has no form in

@@ -14,9 +14,6 @@ var said []byte
 // given is the room that the last call of alloc has made.
 var given []byte
 
-// Room and answers beyond this are not kept for the next call.
-const keptBytes = 4 << 20
-
 //go:wasmexport alloc
 func exportAlloc(size uint32) (address uint32) {
 	defer func() {

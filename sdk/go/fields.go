@@ -116,18 +116,18 @@ func appendNumber(data []byte, field int, number uint64) []byte {
 	return appendVarint(append(data, byte(field<<3|kindVarint)), number)
 }
 
-// appendEntryOf writes one entry of a repeated field, also an empty one.
-func appendEntryOf[T string | []byte](data []byte, field int, entry T) []byte {
+// appendField writes a field that is text or bytes, also an empty one: an entry of a repeated field.
+func appendField[T string | []byte](data []byte, field int, entry T) []byte {
 	data = appendVarint(append(data, byte(field<<3|kindBytes)), uint64(len(entry)))
 	return append(data, entry...)
 }
 
-// appendText writes a field that is text or bytes, unless it is empty.
-func appendTextOf[T string | []byte](data []byte, field int, text T) []byte {
+// appendFilled writes a field that is text or bytes, unless it is empty.
+func appendFilled[T string | []byte](data []byte, field int, text T) []byte {
 	if len(text) == 0 {
 		return data
 	}
-	return appendEntryOf(data, field, text)
+	return appendField(data, field, text)
 }
 
 // appendMessage writes a field that is a message, which write appends.

@@ -2,6 +2,7 @@ package cdpplugin
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 )
 
@@ -142,6 +143,7 @@ func (c *functionConsumer) consumeEach(ctx context.Context, batch *Batch) (map[s
 			return nil, err
 		}
 		if isDrop {
+			slog.Debug("message dropped", "id", message.ID, "reason", reason)
 			if dropped == nil {
 				dropped = map[string]int{}
 			}

@@ -1,7 +1,6 @@
 package cdpplugin
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -20,21 +19,9 @@ func guard(work func() error) (err error) {
 	return work()
 }
 
-// processed has a processor work on a batch; a Drop leaves out the whole of it.
-func processed(ctx context.Context, processor Processor, batch *Batch) (outputs *Outputs, err error) {
-	err = guard(func() (err error) {
-		outputs, err = processor.ProcessBatch(ctx, batch)
-		return err
-	})
-	if reason, dropped := asDrop(err); dropped {
-		return &Outputs{Dropped: map[string]int{reason: batch.Len()}}, nil
-	}
-	return outputs, err
-}
-
 func panicked(cause any) error {
 	panicLog.write(cause, debug.Stack())
-	return PluginError{Message: fmt.Sprintf("panic: %v", cause), Code: CodePanic}
+	return fmt.Errorf("panic: %v", cause)
 }
 
 // panicLog writes stacks of panics, at most one in panicPause: a fault may hit every message.

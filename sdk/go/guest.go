@@ -9,11 +9,11 @@ import (
 // CodeKindUnsupported is the code of a plugin that cannot be what it is as WebAssembly.
 const CodeKindUnsupported = "plugin.kind_unsupported"
 
-// CodeStateUnsupported is the code of a plugin that is asked for a state and keeps none.
-const CodeStateUnsupported = "plugin.state_unsupported"
-
 // abi is the version of spec/wasm-abi.md that this SDK speaks.
 const abi = 1
+
+// keptBytes is how large memory for inputs and answers may be that is kept for the next call.
+const keptBytes = 4 << 20
 
 // answerStatus is how a call ended, see spec/wasm-abi.md section 6.
 type answerStatus uint32
@@ -57,7 +57,11 @@ func newGuest(plugin Plugin, options []Option) (*guest, error) {
 			return nil, unsupported(metadata, "a consumer with positions of its own cannot be a WebAssembly plugin, which is told of none")
 		}
 	}
-	return &guest{plugin: plugin, metadata: metadata, settings: settingsOf(metadata, options)}, nil
+	chosen, err := settingsOf(metadata, options)
+	if err != nil {
+		return nil, err
+	}
+	return &guest{plugin: plugin, metadata: metadata, settings: chosen}, nil
 }
 
 func unsupported(metadata PluginMetadata, why string) error {
@@ -253,6 +257,9 @@ func (g *guest) processBatch(message []byte) (answerStatus, []byte) {
 	if err != nil {
 		return failed(err)
 	}
+	if cap(g.buffer) > keptBytes {
+		g.buffer = nil
+	}
 	var answer []byte
 	g.buffer, answer, err = appendAnswer(g.buffer, outputs, batch.Len())
 	if err != nil {
@@ -283,7 +290,7 @@ func (g *guest) process(text []byte) (answerStatus, []byte) {
 func (g *guest) work(batch *Batch) (outputs *Outputs, err error) {
 	ctx := context.Background()
 	if processor, processes := g.plugin.(Processor); processes {
-		return processed(ctx, processor, batch)
+		return answered(ctx, processor, g.metadata.Stateful, batch)
 	}
 	outputs = &Outputs{}
 	err = guard(func() (err error) {

@@ -152,7 +152,7 @@ var orders = map[string]struct {
 	"drop":       {statusDropped, "small"},
 	"fatal":      {statusFatal, `{"code":"lake.gap","message":"corrupt","hint":"repair it"}`},
 	"plain":      {statusError, `{"code":"plugin.failed","message":"something ` + "\uFFFD" + ` else"}`},
-	"panic":      {statusError, `{"code":"plugin.panic","message":"panic: boom"}`},
+	"panic":      {statusError, `{"code":"plugin.failed","message":"panic: boom"}`},
 	"nothing":    {statusOK, ""},
 	"text":       {statusError, `{"code":"message.batch_invalid","message":"expected text in UTF-8, got \"\\xff\""}`},
 	"large":      {statusOK, `{"id":"a","type":"","trace_id":"","content_type":"application/json","payload":null,"metadata":{"n":9007199254740993},"source":{"name":"","network":"","uri":""}}`},
@@ -190,7 +190,7 @@ func TestGuestProcessBatch(t *testing.T) {
 			expected.Errors = append(expected.Errors, &pb.RowError{Row: row, Error: errorProto(err)})
 		}
 	}
-	got := answered(t, guest, rowsOfJSON(payloads...))
+	got := guestAnswer(t, guest, rowsOfJSON(payloads...))
 	if rows := got.GetOutputs().GetRows(); rows != 2 {
 		t.Errorf("expected 2 outputs, got %d", rows)
 	}
@@ -208,8 +208,8 @@ func functionGuestRow(t *testing.T, order string) (output Message, err error) {
 	return Message{}, outputs.Errors[0]
 }
 
-// answered has a guest process a batch.
-func answered(t testing.TB, guest *guest, batch *pb.MessageBatch) *pb.ProcessBatchResponse {
+// guestAnswer has a guest process a batch.
+func guestAnswer(t testing.TB, guest *guest, batch *pb.MessageBatch) *pb.ProcessBatchResponse {
 	t.Helper()
 	wire, err := proto.Marshal(batch)
 	if err != nil {
@@ -240,7 +240,7 @@ func TestGuestWholeBatch(t *testing.T) {
 	status, text = guest.processBatch(wire)
 	expectAnswer(t, statusRetry, `{"code":"plugin.retry","message":"later"}`, status, text)
 	give = Drop("all")
-	sameProto(t, &pb.ProcessBatchResponse{Dropped: map[string]uint64{"all": 2}}, answered(t, guest, rowsOfJSON("1", "2")))
+	sameProto(t, &pb.ProcessBatchResponse{Dropped: map[string]uint64{"all": 2}}, guestAnswer(t, guest, rowsOfJSON("1", "2")))
 	status, text = guest.processBatch([]byte{0xff})
 	expectAnswer(t, statusError, `{"code":"message.batch_invalid","message":"the batch cannot be read: the bytes are no protobuf message"}`, status, text)
 }
@@ -282,11 +282,11 @@ func TestGuestConsumer(t *testing.T) {
 	if !strings.Contains(string(text), `"type":"consumer"`) {
 		t.Errorf("expected a consumer, got %s", text)
 	}
-	got := answered(t, guest, rowsOfJSON(`"a"`, `"drop"`, `"b"`))
+	got := guestAnswer(t, guest, rowsOfJSON(`"a"`, `"drop"`, `"b"`))
 	sameProto(t, &pb.ProcessBatchResponse{Dropped: map[string]uint64{"small": 1}}, got)
 	wire, _ := proto.Marshal(rowsOfJSON(`"a"`, `"panic"`, `"b"`))
 	status, answer := guest.processBatch(wire)
-	expectAnswer(t, statusError, `{"code":"plugin.panic","message":"panic: boom"}`, status, answer)
+	expectAnswer(t, statusError, `{"code":"plugin.failed","message":"panic: boom"}`, status, answer)
 	status, answer = guest.process([]byte(`{"id":"x","payload":"a"}`))
 	expectAnswer(t, statusOK, "", status, answer)
 	if expected := []string{"0", "2", "0", "x"}; !reflect.DeepEqual(expected, taken) {

@@ -249,7 +249,7 @@ func TestConsume(t *testing.T) {
 	if got := exchange(&pb.ConsumeRequest{Sequence: 2, Batch: rowsOfJSON(`"retry"`), Positions: []int64{6}}); got.GetError().GetInstruction() != pb.Error_INSTRUCTION_RETRY {
 		t.Errorf("expected a retry, got %v", got)
 	}
-	if got := exchange(&pb.ConsumeRequest{Sequence: 3, Batch: rowsOfJSON(`"panic"`), Positions: []int64{6}}); got.GetError().GetCode() != CodePanic {
+	if got := exchange(&pb.ConsumeRequest{Sequence: 3, Batch: rowsOfJSON(`"panic"`), Positions: []int64{6}}); got.GetError().GetCode() != CodeFailed {
 		t.Errorf("expected a panic, got %v", got)
 	}
 	if got := exchange(&pb.ConsumeRequest{Sequence: 4, Batch: rowsOfJSON("1"), CompletedThrough: 6}); got.GetError().GetCode() != CodeBatchInvalid {
@@ -510,7 +510,7 @@ func TestReadCredits(t *testing.T) {
 
 // A source that fails says why on the stream, and not that it has ended.
 func TestReadFailures(t *testing.T) {
-	for fault, expected := range map[string]string{"retry": CodeRetry, "panic": CodePanic, "decreasing": CodeOutputInvalid} {
+	for fault, expected := range map[string]string{"retry": CodeRetry, "panic": CodeFailed, "decreasing": CodeOutputInvalid} {
 		plugin := servePlugin(t, &counter{last: 2, fault: fault})
 		stream, err := plugin.Read(testContext(t))
 		if err != nil {

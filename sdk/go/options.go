@@ -3,8 +3,14 @@ package cdpplugin
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"runtime"
+	"time"
 )
+
+// How long calls in progress may take when the plugin is told to end. A host kills earlier or
+// later as it likes; this bounds a plugin whose host is gone.
+const stopGrace = 30 * time.Second
 
 // Option changes how a plugin is served.
 type Option func(*settings)
@@ -12,6 +18,7 @@ type Option func(*settings)
 type settings struct {
 	ctx       context.Context
 	workers   int
+	grace     time.Duration
 	tls       *tlsConfig
 	configure func(context.Context, json.RawMessage) error
 	start     func(context.Context, StageContext) error
@@ -19,15 +26,18 @@ type settings struct {
 	health    func(context.Context) HealthStatus
 }
 
-func settingsOf(metadata PluginMetadata, options []Option) settings {
-	chosen := settings{ctx: context.Background(), workers: runtime.GOMAXPROCS(0)}
+func settingsOf(metadata PluginMetadata, options []Option) (settings, error) {
+	chosen := settings{ctx: context.Background(), workers: runtime.GOMAXPROCS(0), grace: stopGrace}
 	for _, option := range options {
 		option(&chosen)
 	}
-	if metadata.Stateful || chosen.workers < 1 {
+	if chosen.workers < 1 {
+		return chosen, fmt.Errorf("workers must be at least 1, got %d", chosen.workers)
+	}
+	if metadata.Stateful {
 		chosen.workers = 1
 	}
-	return chosen
+	return chosen, nil
 }
 
 // WithWorkers sets how many batches are processed at the same time; without it, one a processor

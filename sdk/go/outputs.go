@@ -191,11 +191,7 @@ func (c *OutputCollector) Outputs() (*Outputs, error) {
 	if rows > 0 && !slices.Contains(c.unchanged, false) {
 		batch.Encoding = c.input.Encoding
 	} else if c.input != nil && !c.input.text() && slices.Contains(c.unchanged, true) {
-		return nil, PluginError{
-			Message: "unchanged " + string(c.input.Encoding) + " payloads cannot stand beside JSON payloads in one answer",
-			Code:    CodeEncodingUnsupported,
-			Hint:    "give every output a JSON payload, or leave all payloads as they came",
-		}
+		return nil, mixedEncodings(c.input.Encoding, EncodingJSON)
 	}
 	outputs := c.outputs
 	outputs.Batch, outputs.gathered = batch, batch

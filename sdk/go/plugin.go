@@ -25,8 +25,10 @@ type Plugin interface {
 // Processor turns messages into messages.
 type Processor interface {
 	Plugin
-	// ProcessBatch answers 0 to N outputs an input row. An error fails the whole batch, a Drop
-	// leaves it out. Several calls may run at once, up to [WithWorkers].
+	// ProcessBatch answers 0 to N outputs an input row. A Retry and a Fatal are for the whole batch,
+	// a Drop leaves it out. After any other error the batch is halved and comes again, until the
+	// bad row is alone; a stateful plugin's batch fails in every row. Several calls may run at once,
+	// up to [WithWorkers].
 	ProcessBatch(ctx context.Context, batch *Batch) (*Outputs, error)
 }
 

@@ -5,8 +5,10 @@ package cdpplugin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	pb "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/gen/plugin/v1"
 	"google.golang.org/grpc"
@@ -21,7 +23,7 @@ func (s *service) process(ctx context.Context, processor Processor, batch *Batch
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return processed(ctx, processor, batch)
+	return answered(ctx, processor, s.metadata.Stateful, batch)
 }
 
 // answer returns the answer to a batch, of at most the size that the host takes.
@@ -34,10 +36,7 @@ func (s *service) answer(ctx context.Context, processor Processor, request *pb.M
 	if err != nil {
 		return nil, err
 	}
-	answer, err := answerProto(outputs, batch.Len())
-	if err != nil {
-		return nil, err
-	}
+	answer := answerProto(outputs, batch.Len())
 	return answer, s.fits(answer)
 }
 
@@ -73,7 +72,7 @@ func (s *service) ProcessBatch(ctx context.Context, request *pb.ProcessBatchRequ
 	}
 	answer, err := s.answer(ctx, processor, request.GetBatch())
 	if err != nil {
-		return nil, statusOf(ctx, err, codes.InvalidArgument)
+		return nil, statusOf(ctx, err, codes.Internal)
 	}
 	return answer, nil
 }
@@ -89,8 +88,10 @@ func (s *service) Stream(stream grpc.BidiStreamingServer[pb.StreamRequest, pb.St
 	}
 	workers := cap(s.slots)
 	credits := workers * (1 + batchesAhead)
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
 	work := &streamWork{
-		service: s, processor: processor, stream: stream,
+		service: s, processor: processor, stream: stream, ctx: ctx, cancel: cancel, credits: int64(credits),
 		requests: make(chan *pb.StreamRequest, credits),
 		ended:    make(chan error, 1),
 	}
@@ -123,6 +124,12 @@ type streamWork struct {
 	requests  chan *pb.StreamRequest
 	ended     chan error
 	sending   sync.Mutex
+	// ctx ends with the stream, and when the host breaks its rules.
+	ctx    context.Context
+	cancel context.CancelFunc
+	// open counts the batches that are not answered, at most credits.
+	open    atomic.Int64
+	credits int64
 }
 
 // receive takes batches until the host ends the stream. It holds no more than the credits granted.
@@ -137,12 +144,25 @@ func (w *streamWork) receive() {
 			w.ended <- err
 			return
 		}
+		if w.open.Add(1) > w.credits {
+			w.cancel()
+			w.ended <- statusOf(w.stream.Context(), creditsExceeded(w.credits), codes.Internal)
+			return
+		}
 		select {
 		case w.requests <- request:
 		case <-w.stream.Context().Done():
 			w.ended <- w.stream.Context().Err()
 			return
 		}
+	}
+}
+
+func creditsExceeded(credits int64) error {
+	return PluginError{
+		Message: fmt.Sprintf("expected at most %d unanswered batches, got one more", credits),
+		Code:    CodeCreditsExceeded,
+		Hint:    "send a batch only where the plugin has granted a credit for it",
 	}
 }
 
@@ -178,17 +198,17 @@ func (w *streamWork) rest() {
 }
 
 func (w *streamWork) answer(request *pb.StreamRequest) {
-	ctx := w.stream.Context()
-	if ctx.Err() != nil {
+	if w.ctx.Err() != nil {
 		return
 	}
 	response := &pb.StreamResponse{Sequence: request.GetSequence(), Credits: 1}
-	answer, err := w.service.answer(ctx, w.processor, request.GetBatch())
+	answer, err := w.service.answer(w.ctx, w.processor, request.GetBatch())
 	if err != nil {
 		response.Error = errorProto(err)
 	} else {
 		response.Answer = answer
 	}
+	w.open.Add(-1)
 	// A stream that cannot be sent on is at its end, which `receive` learns too.
 	_ = w.send(response)
 }

@@ -73,7 +73,7 @@ func TestProcess(t *testing.T) {
 		{"retry", codes.Unavailable, retry},
 		{"fatal", codes.FailedPrecondition, &pb.Error{Instruction: pb.Error_INSTRUCTION_FATAL, Code: "lake.gap", Message: "corrupt", Hint: "repair it"}},
 		{"plain", codes.InvalidArgument, &pb.Error{Code: CodeFailed, Message: "something \uFFFD else"}},
-		{"panic", codes.InvalidArgument, &pb.Error{Code: CodePanic, Message: "panic: boom"}},
+		{"panic", codes.InvalidArgument, &pb.Error{Code: CodeFailed, Message: "panic: boom"}},
 		{"large", codes.InvalidArgument, &pb.Error{Code: CodeNumberTooLarge}},
 		{"unwritable", codes.InvalidArgument, &pb.Error{Code: CodePayloadInvalid}},
 		{"text", codes.InvalidArgument, &pb.Error{Code: CodeBatchInvalid}},
@@ -134,7 +134,7 @@ func TestProcessBatch(t *testing.T) {
 	for _, row := range got.GetErrors() {
 		failed = append(failed, fmt.Sprint(row.GetRow(), " ", row.GetError().GetCode(), " ", int(row.GetError().GetInstruction())))
 	}
-	if expected := []string{"1 plugin.retry 1", "3 lake.gap 3", "4 plugin.failed 0", "5 plugin.panic 0"}; !slices.Equal(expected, failed) {
+	if expected := []string{"1 plugin.retry 1", "3 lake.gap 3", "4 plugin.failed 0", "5 plugin.failed 0"}; !slices.Equal(expected, failed) {
 		t.Errorf("expected %v, got %v", expected, failed)
 	}
 	if got.GetDropped()["small"] != 2 {
@@ -173,8 +173,8 @@ func TestFlatProcessor(t *testing.T) {
 	}
 }
 
-// A batch function answers a batch; its error fails the whole of it, its drop leaves it out, and
-// an answer that does not fit its batch is refused before it is sent.
+// A batch function answers a batch; an error, and an answer that does not fit, fail the rows that
+// are to blame, a drop leaves all of it out, a retry is for all of it.
 func TestBatchProcessor(t *testing.T) {
 	plugin := serveOn(t, func(options ...Option) error {
 		return ServeBatchProcessor(echoMetadata, func(_ context.Context, batch *Batch) (*Outputs, error) {
@@ -199,17 +199,17 @@ func TestBatchProcessor(t *testing.T) {
 	if got, err := call("1"); err != nil || got.GetOutputs().GetRows() != 2 || len(got.GetOutputRows()) != 0 {
 		t.Errorf("expected row for row, got %v %v", got, err)
 	}
-	if _, err := call("2"); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "never decreasing") {
-		t.Errorf("expected a refusal, got %v", err)
+	for payload, code := range map[string]string{"2": CodeOutputInvalid, "5": CodeFailed} {
+		got, err := call(payload)
+		if err != nil || len(got.GetErrors()) != 2 || got.GetErrors()[1].GetError().GetCode() != code {
+			t.Errorf("expected both rows to fail with %s, got %v %v", code, got, err)
+		}
 	}
 	if got, err := call("3"); err != nil || got.GetDropped()["all"] != 2 {
 		t.Errorf("expected two drops, got %v %v", got, err)
 	}
 	if got, err := call("4"); err != nil || got.GetOutputs().GetRows() != 0 {
 		t.Errorf("expected nothing, got %v %v", got, err)
-	}
-	if _, err := call("5"); status.Code(err) != codes.InvalidArgument {
-		t.Errorf("expected an error, got %v", err)
 	}
 	if _, err := call("6"); status.Code(err) != codes.Unavailable {
 		t.Errorf("expected Unavailable, got %v", err)

@@ -5,6 +5,7 @@ package cdpplugin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -22,10 +23,6 @@ import (
 	"google.golang.org/grpc/keepalive"
 )
 
-// How long calls in progress may take when the plugin is told to end. A host kills earlier or
-// later as it likes; this bounds a plugin whose host is gone.
-const stopGrace = 30 * time.Second
-
 // Buffers that keep a batch of some hundred kilobytes moving without waiting for window updates.
 const (
 	windowBytes           = 8 << 20
@@ -36,10 +33,14 @@ const (
 // Serve serves plugin, a [Processor], [Source] or [Consumer], where the environment says so, and
 // returns when it was told to end: nil after SIGTERM, SIGINT, the end of [WithContext], or, in a
 // process launched by a host, the end of standard input, which tells that the host is gone. Calls
-// in progress are finished first.
+// in progress are finished first; it is an error where one does not end in time.
 func Serve(plugin Plugin, options ...Option) error {
 	installLogger()
 	metadata, err := plugin.Metadata().checked(plugin)
+	if err != nil {
+		return err
+	}
+	chosen, err := settingsOf(metadata, options)
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,6 @@ func Serve(plugin Plugin, options ...Option) error {
 	}
 	floor := raiseHeapFloor()
 	defer runtime.KeepAlive(floor)
-	chosen := settingsOf(metadata, options)
 	ctx, release := signal.NotifyContext(chosen.ctx, syscall.SIGTERM, os.Interrupt)
 	defer release()
 	if place.launched {
@@ -80,20 +80,35 @@ func serve(ctx context.Context, service *service, listener net.Listener, chosen 
 	release()
 	states.Shutdown()
 	service.drain()
-	stopServer(server)
-	bounded, cancel := context.WithTimeout(context.Background(), stopGrace)
+	if !stopServer(server, chosen.grace) {
+		err := fmt.Errorf("a call did not end within %s", chosen.grace)
+		slog.Error(err.Error())
+		return err
+	}
+	bounded, cancel := context.WithTimeout(context.Background(), chosen.grace)
 	defer cancel()
-	if err := service.stop(bounded); err != nil {
+	if err := service.stop(bounded, func() error { return nil }); err != nil {
 		slog.Error("the plugin did not stop cleanly", "error", err.Error())
 	}
 	return nil
 }
 
-// stopServer lets calls in progress finish, but not for ever.
-func stopServer(server *grpc.Server) {
-	bound := time.AfterFunc(stopGrace, server.Stop)
+// stopServer lets calls in progress finish, but not for ever; it tells whether they did.
+func stopServer(server *grpc.Server, grace time.Duration) bool {
+	finished := make(chan struct{})
+	go func() {
+		server.GracefulStop()
+		close(finished)
+	}()
+	bound := time.NewTimer(grace)
 	defer bound.Stop()
-	server.GracefulStop()
+	select {
+	case <-finished:
+		return true
+	case <-bound.C:
+		go server.Stop() // waits for calls too, after it has cancelled their contexts
+		return false
+	}
 }
 
 func serverOptions(service *service, listener net.Listener, chosen settings) []grpc.ServerOption {

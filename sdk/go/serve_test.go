@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	pb "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/gen/plugin/v1"
 	"google.golang.org/grpc/codes"
@@ -213,5 +214,43 @@ func TestRefusedMetadata(t *testing.T) {
 	}
 	if err := Serve(&identity{metadata: echoMetadata}); err == nil {
 		t.Error("expected a refusal of a plugin that is nothing in particular")
+	}
+}
+
+// A call that does not end in time is told, and costs the process its good exit.
+func TestCallThatDoesNotEnd(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	plugin := serveFunction(t, func(_ context.Context, message Message) (Message, error) {
+		close(entered)
+		<-leave
+		return message, nil
+	}, func(s *settings) { s.grace = time.Millisecond })
+	go func() { _, _ = plugin.Process(testContext(t), &pb.ProcessRequest{}) }()
+	<-entered
+	plugin.end()
+	if err := <-plugin.ended; err == nil || !strings.Contains(err.Error(), "did not end") {
+		t.Errorf("expected to be told, got %v", err)
+	}
+	close(leave)
+}
+
+// A number of workers that makes no sense is refused before anything listens.
+func TestNoWorkers(t *testing.T) {
+	err := ServeProcessor(echoMetadata, echo, WithWorkers(0))
+	if err == nil || err.Error() != "workers must be at least 1, got 0" {
+		t.Errorf("expected a refusal, got %v", err)
+	}
+}
+
+// An address that is taken has a code of its own.
+func TestAddressTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, err = endpoint{network: "tcp", address: taken.Addr().String()}.listen()
+	if CodeAddressUnavailable != codeOf(err) {
+		t.Errorf("expected %s, got %v", CodeAddressUnavailable, err)
 	}
 }

@@ -3,6 +3,7 @@
 package cdpplugin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,11 +83,19 @@ func (s *service) Configure(ctx context.Context, request *pb.ConfigureRequest) (
 	if len(config) == 0 {
 		config = json.RawMessage("{}")
 	}
+	if !isObject(config) {
+		refusal := ConfigInvalid{Message: "expected the configuration to be a JSON object"}
+		return nil, statusOf(ctx, refusal, codes.InvalidArgument)
+	}
 	err := guard(func() error { return s.settings.configuring(s.plugin)(ctx, config) })
 	if err != nil {
 		return nil, statusOf(ctx, err, codes.InvalidArgument)
 	}
 	return &pb.ConfigureResponse{}, nil
+}
+
+func isObject(text json.RawMessage) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) && json.Valid(text)
 }
 
 // Start opens what the plugin needs.
@@ -109,7 +118,7 @@ func (s *service) start(ctx context.Context, request *pb.StartRequest, answer *p
 	if state := request.GetImportedState(); len(state) > 0 {
 		keeper, keeps := s.plugin.(StateKeeper)
 		if !keeps {
-			return Fatal{Message: "the plugin was handed a state and keeps none", Code: "plugin.state_unsupported"}
+			return Fatal{Message: "the plugin was handed a state and keeps none", Code: CodeStateUnsupported}
 		}
 		if err := keeper.ImportState(ctx, state); err != nil {
 			return err
@@ -132,30 +141,27 @@ func (s *service) start(ctx context.Context, request *pb.StartRequest, answer *p
 // Stop closes what Start opened, with the state for the next instance where that is asked for.
 func (s *service) Stop(ctx context.Context, request *pb.StopRequest) (*pb.StopResponse, error) {
 	answer := &pb.StopResponse{}
-	if keeper, keeps := s.plugin.(StateKeeper); keeps && request.GetExportState() {
-		err := guard(func() (err error) {
+	err := s.stop(ctx, func() (err error) {
+		if keeper, keeps := s.plugin.(StateKeeper); keeps && request.GetExportState() {
 			answer.ExportedState, err = keeper.ExportState(ctx)
-			return err
-		})
-		if err != nil {
-			return nil, statusOf(ctx, err, codes.Internal)
 		}
-	}
-	if err := s.stop(ctx); err != nil {
+		return err
+	})
+	if err != nil {
 		return nil, statusOf(ctx, err, codes.Internal)
 	}
 	return answer, nil
 }
 
-// stop stops the plugin once, if it was started at all.
-func (s *service) stop(ctx context.Context) error {
+// stop stops the plugin once, if it was started at all; before that it lets it export its state.
+func (s *service) stop(ctx context.Context, export func() error) error {
 	s.life.Lock()
 	defer s.life.Unlock()
 	if !s.started {
 		return nil
 	}
 	s.started = false
-	return guard(func() error { return s.settings.stopping(s.plugin)(ctx) })
+	return errors.Join(guard(export), guard(func() error { return s.settings.stopping(s.plugin)(ctx) }))
 }
 
 // Health says how the plugin is.
@@ -196,22 +202,33 @@ func (s *service) unimplemented(call string) error {
 }
 
 // statusOf returns err as a status, with its details in the trailing metadata of the call. An
-// error without an instruction has the code given.
-func statusOf(ctx context.Context, err error, plain codes.Code) error {
+// error that is none of this SDK's has the code foreign.
+func statusOf(ctx context.Context, err error, foreign codes.Code) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		if ctx.Err() != nil {
 			return status.FromContextError(ctx.Err()).Err()
 		}
 	}
 	detail := errorProto(err)
+	details := cutBytes(detail.GetMessage(), statusMessageBytes)
+	detail.Message = cutBytes(detail.GetMessage(), trailerMessageBytes)
+	detail.Hint = cutBytes(detail.GetHint(), trailerHintBytes)
 	if encoded, failed := proto.Marshal(detail); failed == nil {
 		_ = grpc.SetTrailer(ctx, metadata.Pairs(errorKey, string(encoded)))
 	}
-	switch detail.GetInstruction() {
+	return status.Error(statusCode(err, detail.GetInstruction(), foreign), details)
+}
+
+func statusCode(err error, instruction pb.Error_Instruction, foreign codes.Code) codes.Code {
+	switch instruction {
 	case pb.Error_INSTRUCTION_RETRY:
-		plain = codes.Unavailable
+		return codes.Unavailable
 	case pb.Error_INSTRUCTION_FATAL:
-		plain = codes.FailedPrecondition
+		return codes.FailedPrecondition
 	}
-	return status.Error(plain, detail.GetMessage())
+	var own known
+	if errors.As(err, &own) {
+		return codes.InvalidArgument
+	}
+	return foreign
 }

@@ -291,16 +291,17 @@ func TestVectorAnswers(t *testing.T) {
 	replay(t, "answers.json", func(t *testing.T, c vector) {
 		expected := parsed[pb.ProcessBatchResponse](t, c.Wire)
 		if c.Refused != "" {
-			_, err := answerProto(outputsFrom(t, expected), c.Rows)
+			err := outputsFrom(t, expected).check(c.Rows)
 			if c.Refused != codeOf(err) {
 				t.Fatalf("expected %q, got %v", c.Refused, err)
 			}
 			return
 		}
-		got, err := answerProto(outputsOf(t, c), c.Rows)
-		if err != nil {
+		outputs := outputsOf(t, c)
+		if err := outputs.check(c.Rows); err != nil {
 			t.Fatal(err)
 		}
+		got := answerProto(outputs, c.Rows)
 		batch, err := batchFrom(got.GetOutputs())
 		if err != nil {
 			t.Fatal(err)

@@ -57,14 +57,8 @@ func sourceProto(source SourceInfo) *pb.SourceInfo {
 	return &pb.SourceInfo{Name: source.Name, Network: source.Network, Uri: source.URI}
 }
 
-// answerProto returns the answer to a batch of the given number of rows, or why there is none.
-func answerProto(outputs *Outputs, rows int) (*pb.ProcessBatchResponse, error) {
-	if outputs == nil {
-		return &pb.ProcessBatchResponse{}, nil
-	}
-	if err := outputs.check(rows); err != nil {
-		return nil, err
-	}
+// answerProto returns the answer to a batch of the given number of rows, which the outputs fit.
+func answerProto(outputs *Outputs, rows int) *pb.ProcessBatchResponse {
 	answer := &pb.ProcessBatchResponse{}
 	if outputs.Batch.Len() > 0 {
 		answer.Outputs = batchProto(outputs.Batch)
@@ -80,7 +74,7 @@ func answerProto(outputs *Outputs, rows int) (*pb.ProcessBatchResponse, error) {
 		}
 		answer.Dropped[valid(reason)] += uint64(count)
 	}
-	return answer, nil
+	return answer
 }
 
 // errorProto returns err as the wire knows it.
@@ -131,16 +125,10 @@ func batchOfOne(request *pb.ProcessRequest) (*Batch, error) {
 
 // singleAnswer returns the answer to a single message; more than one output has no place in it.
 func singleAnswer(outputs *Outputs) (*pb.ProcessResponse, error) {
-	var batch *Batch
-	if outputs != nil {
-		if err := outputs.check(1); err != nil {
-			return nil, err
-		}
-		if err := outputs.Errors[0]; err != nil {
-			return nil, err
-		}
-		batch = outputs.Batch
+	if err := outputs.Errors[0]; err != nil {
+		return nil, err
 	}
+	batch := outputs.Batch
 	switch {
 	case batch.Len() == 0:
 		return &pb.ProcessResponse{Dropped: true}, nil

@@ -17,9 +17,9 @@ import pytest
 
 from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.errors import ArtifactError
-from cdp_pipeline.runtimes.grpc.build_command import build_environment
-from cdp_pipeline.runtimes.grpc.building import Builder
-from cdp_pipeline.runtimes.grpc.exclusive import exclusively
+from cdp_pipeline.runtimes.building.build_command import build_environment
+from cdp_pipeline.runtimes.building.builder import Builder
+from cdp_pipeline.runtimes.building.exclusive import exclusively
 from cdpplugin import Context
 from tests.grpc.conftest import RAW, Lines, Workshop, batch, marked, values
 
@@ -174,8 +174,8 @@ HOST = """
 import asyncio, os, sys
 from pathlib import Path
 from cdp_pipeline.artifacts.manifest import load_manifest
-from cdp_pipeline.runtimes.grpc.build_command import build_environment
-from cdp_pipeline.runtimes.grpc.building import Builder
+from cdp_pipeline.runtimes.building.build_command import build_environment
+from cdp_pipeline.runtimes.building.builder import Builder
 
 class Told:
     def __getattr__(self, level):

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from cdp_pipeline.runtimes.grpc.logs import BURST_LINES, LINE_LIMIT_BYTES, LINES_PER_S, LogLines
+from cdp_pipeline.runtimes.processes.logs import (
+    BURST_LINES,
+    DUMP_LINES,
+    KEPT_LINES,
+    LINE_LIMIT_BYTES,
+    LINES_PER_S,
+    LogLines,
+)
 from tests.grpc.conftest import Lines
 
 
@@ -82,6 +89,27 @@ class TestLines:
     def test_not_text(self) -> None:
         """Bytes that are no text are shown as far as they are."""
         assert ["\ufffdok"] == [line[1] for line in lines_of(b"\xffok\n")]
+
+
+class TestReason:
+    def test_stands_before_its_dump(self) -> None:
+        """The line that says why a Go program ended is kept however long its dump is."""
+        lines = LogLines(Lines())
+        lines.feed("stderr", b"fatal error: deadlock\n" + b"\tat some place\n" * 100)
+        assert KEPT_LINES + 1 == len(lines.last_lines)
+        assert ["fatal error: deadlock", "\tat some place"] == lines.last_lines[:2]
+
+    def test_is_forgotten(self) -> None:
+        """A program that goes on printing did not end for that reason."""
+        lines = LogLines(Lines())
+        lines.feed("stderr", b"panic: caught\n" + b"line\n" * (DUMP_LINES + 1))
+        assert ["line"] * KEPT_LINES == lines.last_lines
+
+    def test_stands_once(self) -> None:
+        """A reason among the last lines is not told twice."""
+        lines = LogLines(Lines())
+        lines.feed("stderr", b"panic: boom\nline\n")
+        assert ["panic: boom", "line"] == lines.last_lines
 
 
 class TestFlood:

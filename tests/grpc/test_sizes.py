@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cdp_pipeline.runtimes.grpc.deadlines import Deadlines
+from cdp_pipeline.runtimes.deadlines import Deadlines
+from cdp_pipeline.runtimes.encodable import joined
 from cdp_pipeline.runtimes.grpc.restarts import Deaths, RestartPolicy
-from cdp_pipeline.runtimes.grpc.sizes import ENVELOPE_BYTES, cut, joined
+from cdp_pipeline.runtimes.grpc.sizes import ENVELOPE_BYTES, cut
 from cdpplugin import Batch, JsonPayloads, OutputPart, Outputs, PluginError, UnsupportedEncoding
 
 
@@ -24,7 +25,7 @@ class TestCut:
         limit = ENVELOPE_BYTES + 1000
         held = cut(sized(*([300] * 37)), "json", limit)
         assert list(range(37)) == [row for piece in held.pieces for row in piece.rows]
-        assert all(piece.message.ByteSize() <= limit for piece in held.pieces)
+        assert all(len(piece.data) <= limit for piece in held.pieces)
         assert {} == held.errors
 
     def test_a_row_that_fits_nowhere(self) -> None:

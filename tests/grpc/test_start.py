@@ -14,9 +14,9 @@ import pytest
 from cdp_pipeline.config.limits import Permissions
 from cdp_pipeline.errors import ArtifactError, PluginFault
 from cdp_pipeline.runtimes.grpc.faults import StartFailed
-from cdp_pipeline.runtimes.grpc.listeners import users_on
 from cdp_pipeline.runtimes.grpc.meeting import Address
 from cdp_pipeline.runtimes.grpc.port import LOOPBACK, HeldPort
+from cdp_pipeline.runtimes.processes.listeners import users_on
 from cdpplugin import Context
 from tests.grpc.conftest import RAW, Workshop, batch, marked, values
 

@@ -14,7 +14,7 @@ import structlog
 
 from cdp_pipeline.config import Secrets
 from cdp_pipeline.observability.logs import configure_logs, logger, mask_logs
-from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.processes.logs import LogLines
 
 URL = "http://bob:hunter2pw@127.0.0.1:1/x"
 

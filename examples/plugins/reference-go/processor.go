@@ -129,7 +129,7 @@ func asDrop(err error, drop *cdpplugin.Drop) (is bool) {
 func (p *processor) obeyed(batch *cdpplugin.Batch, row int) (outputs []cdpplugin.Message, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = cdpplugin.PluginError{Message: fmt.Sprintf("panic: %v", cause), Code: cdpplugin.CodePanic}
+			err = fmt.Errorf("panic: %v", cause)
 		}
 	}()
 	message, err := batch.Message(row)

@@ -1,12 +1,14 @@
 /** The reference processor: it does what the key `do` of each payload says. */
 
 import { appendFileSync } from "node:fs";
-import { setTimeout } from "node:timers/promises";
-
 import { Drop, FunctionProcessor, logger, Message, PluginError } from "cdpplugin";
 
 import { checked, schema } from "./configuration.js";
 import { instruction, INSTRUCTIONS, startFailure } from "./instructions.js";
+
+// A WebAssembly component has no files, and no Node.
+const HAS_FILES = process.versions !== undefined;
+const DIARY = { type: "string", default: "", description: "File to note start and stop in." };
 
 const METADATA = {
   name: "cdp-reference-processor",
@@ -17,7 +19,7 @@ const METADATA = {
     greeting: { type: "string", description: "Any text." },
     extra: { description: "Any value." },
     start: { enum: ["", ...INSTRUCTIONS], default: "", description: "How its start fails." },
-    diary: { type: "string", default: "", description: "File to note start and stop in." },
+    ...(HAS_FILES && { diary: DIARY }),
   }),
 };
 
@@ -57,11 +59,11 @@ export class ReferenceProcessor extends FunctionProcessor {
   }
 
   exportState() {
-    return Buffer.from(String(this.#count));
+    return new TextEncoder().encode(String(this.#count));
   }
 
   importState(state) {
-    this.#count = Number(Buffer.from(state).toString());
+    this.#count = Number(new TextDecoder().decode(state));
   }
 
   /** Do what the payload asks for; what asks for nothing passes. */
@@ -118,7 +120,7 @@ export class ReferenceProcessor extends FunctionProcessor {
       return message;
     },
     sleep: async (message, { seconds }) => {
-      await setTimeout(seconds * 1000);
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
       return message;
     },
   };

@@ -69,9 +69,9 @@ export class Drop extends PluginError {
   /** Why, for the counters and the log. */
   readonly reason: string;
 
-  constructor(reason = "dropped") {
-    super(reason, { code: "plugin.drop" });
-    this.reason = reason;
+  constructor(reason = "") {
+    super(reason || "dropped", { code: "plugin.drop" });
+    this.reason = this.message;
   }
 }
 

@@ -131,7 +131,7 @@ export class FunctionConsumer extends FunctionPlugin implements Consumer {
         await this.call(message, this.config);
       } catch (error) {
         if (!(error instanceof Drop)) throw error;
-        logger.info("message dropped", { id: message.id, reason: error.reason });
+        logger.debug("message dropped", { id: message.id, reason: error.reason });
       }
     }
     return delivery.completedThrough;

@@ -39,13 +39,6 @@ export type {
 export { OutputCollector, type OutputPart, Outputs, type Remarks, type Result } from "./outputs.js";
 export { ArrowPayloads, JsonPayloads, Payloads } from "./payloads.js";
 export type { Awaitable, Consumer, Plugin, Processor, Source } from "./protocols.js";
-export {
-  type FunctionOptions,
-  GRACE_S,
-  serve,
-  serveBatchProcessor,
-  serveConsumer,
-  serveProcessor,
-  serveSource,
-} from "./serve.js";
-export { PluginServer, type ServeOptions } from "./server/server.js";
+export { type FunctionOptions, serveBatchProcessor, serveConsumer, serveProcessor, serveSource } from "./serve.js";
+export type { ServeOptions } from "./server/server.js";
+export { GRACE_S, PluginServer, serve } from "#runtime";

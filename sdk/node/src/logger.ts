@@ -1,9 +1,11 @@
 /**
  * Structured log lines on standard error: JSON when a host listens, readable text when a person does.
  *
- * In a plugin's own process (`PLUGIN_MODE=grpc`) each line is a JSON object with `level` and
+ * In a plugin's own process (`PLUGIN_MODE=grpc`) and in a component each line is a JSON object with `level` and
  * `message`, which the host takes as such, its other fields as the line's (`spec/handshake.md`).
  */
+
+import { isHosted, writeError } from "#platform";
 
 import { encodeJson, type JsonObject } from "./json.js";
 
@@ -35,7 +37,7 @@ export function createLogger(write: (line: string) => void, bound: JsonObject = 
 
 function line(level: Level, message: string, fields: JsonObject): string {
   const plain = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, printable(value)]));
-  if (process.env.PLUGIN_MODE === "grpc") return json({ ...plain, level, message });
+  if (isHosted()) return json({ ...plain, level, message });
   const facts = Object.entries(plain).map(
     ([name, value]) => ` ${name}=${typeof value === "object" ? json(value) : value}`,
   );
@@ -56,4 +58,4 @@ function printable(value: unknown): unknown {
 }
 
 /** The plugin's logger. */
-export const logger: Logger = createLogger((text) => process.stderr.write(text));
+export const logger: Logger = createLogger(writeError);

@@ -1,5 +1,7 @@
 /** One message: what most plugin authors see. */
 
+import { decodeText, encodeText } from "#platform";
+
 import { type Batch, JSON_CONTENT } from "./batch.js";
 import { decodeJson, encodeJson, type JsonObject } from "./json.js";
 import { type Encoding, NO_SOURCE, type SourceInfo } from "./metadata.js";
@@ -18,6 +20,19 @@ export interface MessageFields {
   contentType?: string;
 }
 
+/** What a message holds of its own; undefined is read from its batch. */
+interface Held {
+  id: string | undefined;
+  type: string | undefined;
+  metadata: JsonObject | undefined;
+  source: SourceInfo | undefined;
+  traceId: string | undefined;
+  contentType: string | undefined;
+  payloadState: "untouched" | "value" | "bytes";
+  payload: any;
+  payloadBytes: Uint8Array | undefined;
+}
+
 /**
  * A message: an id, a type, a payload and metadata.
  *
@@ -30,15 +45,8 @@ export class Message {
   readonly batch: Batch | undefined;
   /** @internal Its row there. */
   readonly row: number;
-  #id: string | undefined;
-  #type: string | undefined;
-  #payload: any;
-  #payloadBytes: Uint8Array | undefined;
-  #payloadState: "untouched" | "value" | "bytes" = "untouched";
-  #metadata: JsonObject | undefined;
-  #source: SourceInfo | undefined;
-  #traceId: string | undefined;
-  #contentType: string | undefined;
+  /** What was read or set; until then a view holds nothing. */
+  #held: Held | undefined;
 
   constructor(fields?: MessageFields);
   /** @internal A view on a row. */
@@ -47,32 +55,51 @@ export class Message {
     this.batch = batch;
     this.row = row;
     if (batch !== undefined) return;
-    this.#id = fields.id ?? "";
-    this.#type = fields.type ?? "";
-    this.#metadata = fields.metadata ?? {};
-    this.#source = fields.source ?? NO_SOURCE;
-    this.#traceId = fields.traceId ?? "";
-    this.#contentType = fields.contentType ?? JSON_CONTENT;
+    this.#held = {
+      id: fields.id ?? "",
+      type: fields.type ?? "",
+      metadata: fields.metadata ?? {},
+      source: fields.source ?? NO_SOURCE,
+      traceId: fields.traceId ?? "",
+      contentType: fields.contentType ?? JSON_CONTENT,
+      payloadState: "untouched",
+      payload: undefined,
+      payloadBytes: undefined,
+    };
     if (fields.payloadBytes === undefined) this.payload = fields.payload ?? null;
     else this.payloadBytes = fields.payloadBytes;
   }
 
+  get #own(): Held {
+    return (this.#held ??= {
+      id: undefined,
+      type: undefined,
+      metadata: undefined,
+      source: undefined,
+      traceId: undefined,
+      contentType: undefined,
+      payloadState: "untouched",
+      payload: undefined,
+      payloadBytes: undefined,
+    });
+  }
+
   /** Unique and deterministic. Left empty in a new message, the host derives it. */
   get id(): string {
-    return (this.#id ??= this.batch!.ids.get(this.row));
+    return (this.#own.id ??= this.batch!.ids.get(this.row));
   }
 
   set id(value: string) {
-    this.#id = value;
+    this.#own.id = value;
   }
 
   /** What kind of payload it carries, e.g. `LedgerCloseMeta`. */
   get type(): string {
-    return (this.#type ??= this.batch!.types.get(this.row));
+    return (this.#own.type ??= this.batch!.types.get(this.row));
   }
 
   set type(value: string) {
-    this.#type = value;
+    this.#own.type = value;
   }
 
   /**
@@ -81,95 +108,100 @@ export class Message {
    * @throws PluginError it is not JSON.
    */
   get payload(): any {
-    if (this.#payloadState !== "value") {
-      this.payload = this.#payloadBytes
-        ? decodeJson(Buffer.from(this.#payloadBytes).toString())
-        : this.batch!.payloads.value(this.row);
+    const held = this.#own;
+    if (held.payloadState !== "value") {
+      this.payload = held.payloadBytes ? decodeJson(decodeText(held.payloadBytes)) : this.batch!.payloads.value(this.row);
     }
-    return this.#payload;
+    return held.payload;
   }
 
   set payload(value: any) {
-    this.#payload = value;
-    this.#payloadState = "value";
+    const held = this.#own;
+    held.payload = value;
+    held.payloadState = "value";
   }
 
   /** The payload's bytes as they came or as they will be sent, not decoded. Read-only. */
   get payloadBytes(): Uint8Array {
-    if (this.#payloadState === "untouched") return this.batch!.payloads.bytes(this.row);
     const held = this.payloadHeld;
-    return typeof held === "string" ? Buffer.from(held) : (held as Uint8Array);
+    if (held === undefined) return this.batch!.payloads.bytes(this.row);
+    return typeof held === "string" ? encodeText(held) : held;
   }
 
   set payloadBytes(value: Uint8Array) {
-    this.#payloadBytes = value;
-    this.#payload = undefined;
-    this.#payloadState = "bytes";
+    const held = this.#own;
+    held.payloadBytes = value;
+    held.payload = undefined;
+    held.payloadState = "bytes";
   }
 
   /** The payload's text as it came or as it will be sent, not decoded: every digit is there. */
   get payloadText(): string {
-    if (this.#payloadState === "untouched") return this.batch!.payloads.text(this.row);
     const held = this.payloadHeld;
-    return typeof held === "string" ? held : Buffer.from(held as Uint8Array).toString();
+    if (held === undefined) return this.batch!.payloads.text(this.row);
+    return typeof held === "string" ? held : decodeText(held);
   }
 
   /** A JSON object, yours to change. */
   get metadata(): JsonObject {
-    return (this.#metadata ??= this.batch!.metadata.own(this.row));
+    return (this.#own.metadata ??= this.batch!.metadata.own(this.row));
   }
 
   set metadata(value: JsonObject) {
-    this.#metadata = value;
+    this.#own.metadata = value;
   }
 
   /** Where it came from. */
   get source(): SourceInfo {
-    return (this.#source ??= this.batch!.sources.get(this.row));
+    return (this.#own.source ??= this.batch!.sources.get(this.row));
   }
 
   set source(value: SourceInfo) {
-    this.#source = value;
+    this.#own.source = value;
   }
 
   /** Trace id, or empty. */
   get traceId(): string {
-    return (this.#traceId ??= this.batch!.traceIds.get(this.row));
+    return (this.#own.traceId ??= this.batch!.traceIds.get(this.row));
   }
 
   set traceId(value: string) {
-    this.#traceId = value;
+    this.#own.traceId = value;
   }
 
   /** Media type of the payload. */
   get contentType(): string {
-    return (this.#contentType ??= this.batch!.contentTypes.get(this.row));
+    return (this.#own.contentType ??= this.batch!.contentTypes.get(this.row));
   }
 
   set contentType(value: string) {
-    this.#contentType = value;
+    this.#own.contentType = value;
   }
 
   /** @internal The payload to write, or undefined where it is untouched. */
   get payloadHeld(): string | Uint8Array | undefined {
-    if (this.#payloadState === "untouched") return undefined;
-    return this.#payloadState === "bytes" ? this.#payloadBytes : encodeJson(this.#payload);
+    const held = this.#held;
+    if (held === undefined || held.payloadState === "untouched") return undefined;
+    return held.payloadState === "bytes" ? held.payloadBytes : encodeJson(held.payload);
   }
 
   /** @internal The form of the payload. */
   get encoding(): Encoding {
-    return this.#payloadState === "untouched" ? this.batch!.encoding : "json";
+    const state = this.#held?.payloadState ?? "untouched";
+    return state === "untouched" ? this.batch!.encoding : "json";
   }
 
   /** @internal Which attributes were read or set: a bit each, in the order of the getters here. */
   get touched(): number {
+    const held = this.#held;
+    if (held === undefined) return 0;
     return (
-      (this.#id === undefined ? 0 : 1) |
-      (this.#type === undefined ? 0 : 2) |
-      (this.#metadata === undefined ? 0 : 4) |
-      (this.#source === undefined ? 0 : 8) |
-      (this.#traceId === undefined ? 0 : 16) |
-      (this.#contentType === undefined ? 0 : 32)
+      (held.id === undefined ? 0 : 1) |
+      (held.type === undefined ? 0 : 2) |
+      (held.metadata === undefined ? 0 : 4) |
+      (held.source === undefined ? 0 : 8) |
+      (held.traceId === undefined ? 0 : 16) |
+      (held.contentType === undefined ? 0 : 32)
     );
   }
 }

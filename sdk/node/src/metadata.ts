@@ -2,6 +2,9 @@
 
 import type { JsonObject } from "./json.js";
 
+/** Name and version of this SDK. */
+export const SDK = "node/0.1.0";
+
 /** What a plugin is in a pipeline. */
 export type PluginKind = "source" | "processor" | "consumer";
 

@@ -2,11 +2,11 @@
 
 import { Batch, type BatchColumns } from "./batch.js";
 import { type Column, everyRow, isEveryRow, Values, Written } from "./column.js";
-import { asPluginError, Drop, PluginError } from "./errors.js";
+import { asPluginError, Drop, PluginError, UnsupportedEncoding } from "./errors.js";
 import { encodeMetadata, type JsonObject } from "./json.js";
 import { Message } from "./message.js";
 import type { Encoding } from "./metadata.js";
-import { JsonPayloads, type Payloads } from "./payloads.js";
+import { JsonPayloads, MixedPayloads, type Payloads } from "./payloads.js";
 
 /** Output rows that share one payload column. */
 export interface OutputPart {
@@ -165,6 +165,7 @@ export class OutputCollector {
       const held = this.batch.payloads;
       return isEveryRow(taken, held.length) ? held : held.take(taken);
     }
+    if (own) return new MixedPayloads(this.sharedEncoding(), this.payloads, this.batch.payloads, taken);
     const rows = this.payloads.map((held, index) => {
       const message = this.messages[index] as Message;
       return held ?? (message.batch as Batch).payloads.held(message.row);
@@ -178,9 +179,8 @@ export class OutputCollector {
     );
     if (encodings.size === 1) return [...encodings][0] as Encoding;
     if (!encodings.has("xdr")) return "json";
-    throw new PluginError(`payloads of one answer have one encoding, got ${[...encodings].join(" and ")}`, {
-      code: "plugin.output_invalid",
-      hint: "pass all payloads of a batch on as they are, or set all of them",
+    throw new UnsupportedEncoding(`payloads of one answer have one form, got ${[...encodings].join(" and ")}`, {
+      hint: "give every output a JSON payload, or leave all payloads as they came",
     });
   }
 }

@@ -5,7 +5,9 @@
  * own. A payload that nobody changes is passed on as the bytes it came in.
  */
 
-import { PluginError, UnsupportedEncoding } from "./errors.js";
+import { byteLength, decodeText, encodeText } from "#platform";
+
+import { UnsupportedEncoding } from "./errors.js";
 import { decodeJson, encodeJson } from "./json.js";
 import type { Encoding } from "./metadata.js";
 
@@ -69,18 +71,18 @@ export class JsonPayloads extends Payloads {
   }
 
   get sizeBytes(): number {
-    if (this.#sizeBytes < 0) this.#sizeBytes = this.rows.reduce((sum, row) => sum + Buffer.byteLength(row), 0);
+    if (this.#sizeBytes < 0) this.#sizeBytes = this.rows.reduce((sum, row) => sum + byteLength(row), 0);
     return this.#sizeBytes;
   }
 
   bytes(row: number): Uint8Array {
     const held = this.held(row);
-    return typeof held === "string" ? Buffer.from(held) : held;
+    return typeof held === "string" ? encodeText(held) : held;
   }
 
   text(row: number): string {
     const held = this.held(row);
-    return typeof held === "string" ? held : Buffer.from(held.buffer, held.byteOffset, held.length).toString();
+    return typeof held === "string" ? held : decodeText(held);
   }
 
   take(rows: ArrayLike<number>): Payloads {
@@ -99,7 +101,7 @@ export class JsonPayloads extends Payloads {
   }
 }
 
-const NULL = Buffer.from("null");
+const NULL = encodeText("null");
 
 /** Payloads as they lie in a received message, in any encoding but Arrow. */
 export class SlicedPayloads extends Payloads {
@@ -147,6 +149,60 @@ export class SlicedPayloads extends Payloads {
   }
 }
 
+/** Payloads of which some are passed on as they came, and others were made anew. */
+export class MixedPayloads extends Payloads {
+  constructor(
+    readonly encoding: Encoding,
+    /** What was made, by row; undefined where the payload is passed on. */
+    readonly made: readonly (string | Uint8Array | undefined)[],
+    /** Where the others come from. */
+    readonly source: Payloads,
+    /** Their rows there. */
+    readonly rows: readonly number[],
+  ) {
+    super();
+  }
+
+  get length(): number {
+    return this.made.length;
+  }
+
+  get sizeBytes(): number {
+    return this.made.reduce((sum, _, row) => sum + byteLength(this.held(row)), 0);
+  }
+
+  bytes(row: number): Uint8Array {
+    const held = this.made[row];
+    if (held === undefined) return this.source.bytes(this.rows[row] as number);
+    return typeof held === "string" ? encodeText(held) : held;
+  }
+
+  text(row: number): string {
+    const held = this.made[row];
+    if (held === undefined) return this.source.text(this.rows[row] as number);
+    return typeof held === "string" ? held : decodeText(held);
+  }
+
+  take(rows: ArrayLike<number>): Payloads {
+    const taken = Array.from(rows);
+    const made = taken.map((row) => this.made[row]);
+    return new MixedPayloads(
+      this.encoding,
+      made,
+      this.source,
+      taken.map((row) => this.rows[row] as number),
+    );
+  }
+
+  slice(start: number, stop: number): Payloads {
+    return new MixedPayloads(this.encoding, this.made.slice(start, stop), this.source, this.rows.slice(start, stop));
+  }
+
+  held(row: number): string | Uint8Array {
+    return this.made[row] ?? this.source.held(this.rows[row] as number);
+  }
+}
+
 /** Payloads as one Arrow IPC stream, the rows of its record batch. Bring your own Arrow library. */
 export class ArrowPayloads extends Payloads {
   readonly encoding = "arrow";
@@ -190,16 +246,15 @@ export class ArrowPayloads extends Payloads {
 /**
  * Return the columns one after another.
  *
- * @throws PluginError `plugin.output_invalid`: their encodings do not mix.
+ * @throws UnsupportedEncoding their encodings do not mix.
  */
 export function concatPayloads(columns: readonly Payloads[]): Payloads {
   const [first] = columns;
   if (first !== undefined && columns.length === 1) return first;
   const encodings = new Set(columns.map((column) => column.encoding));
   if (encodings.has("arrow") || (encodings.has("xdr") && encodings.size > 1)) {
-    throw new PluginError(`payloads of one answer have one encoding, got ${[...encodings].join(" and ")}`, {
-      code: "plugin.output_invalid",
-      hint: "pass all payloads of a batch on as they are, or set all of them",
+    throw new UnsupportedEncoding(`payloads of one answer have one form, got ${[...encodings].join(" and ")}`, {
+      hint: "give every output a JSON payload, or leave all payloads as they came",
     });
   }
   const rows = columns.flatMap((column) => Array.from({ length: column.length }, (_, row) => column.held(row)));

@@ -8,7 +8,7 @@
 import type { Batch } from "./batch.js";
 import type { Context, Delivery, Resume, SourceBatch, SourceDescription } from "./delivery.js";
 import type { JsonObject } from "./json.js";
-import type { HealthStatus, PluginMetadata } from "./metadata.js";
+import type { HealthStatus, PluginKind, PluginMetadata } from "./metadata.js";
 import type { Outputs } from "./outputs.js";
 
 /** A value, or a promise of it. */
@@ -40,7 +40,11 @@ export interface Plugin {
 
 /** Turns messages into messages. */
 export interface Processor extends Plugin {
-  /** Answer 0 to N outputs an input row. An error fails the whole batch. */
+  /**
+   * Answer 0 to N outputs an input row. A `Retry` and a `Fatal` are for the whole batch, a `Drop`
+   * leaves it out. After any other error the batch is halved and comes again, until the bad row
+   * is alone; a stateful plugin's batch fails in every row.
+   */
   processBatch(batch: Batch): Awaitable<Outputs>;
 }
 
@@ -107,4 +111,10 @@ export function isSource(plugin: Plugin): plugin is Source {
 /** Tell whether `plugin` is a consumer. */
 export function isConsumer(plugin: Plugin): plugin is Consumer {
   return typeof (plugin as Partial<Consumer>).consume === "function";
+}
+
+/** Return what `plugin` is in a pipeline, told by its methods. */
+export function kindOf(plugin: Plugin): PluginKind {
+  if (isSource(plugin)) return "source";
+  return isConsumer(plugin) ? "consumer" : "processor";
 }

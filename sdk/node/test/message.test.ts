@@ -160,7 +160,7 @@ describe("outputs", () => {
     const collector = new OutputCollector(xdr);
     collector.add(0, view(xdr, 0));
     collector.add(1, new Message({ payload: 1 }));
-    assert.throws(() => collector.outputs(), { code: "plugin.output_invalid" });
+    assert.throws(() => collector.outputs(), { code: "plugin.encoding_unsupported" });
   });
 
   it("mixed SEP-51 and JSON are JSON", () => {

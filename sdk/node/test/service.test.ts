@@ -411,10 +411,16 @@ describe("ProcessBatch", () => {
     );
   });
 
-  it("refuses an answer that does not fit the batch", async (test) => {
-    const client = await served(test, new FunctionBatchProcessor(IDENTITY, () => Batch.of("N", [1])));
-    const got = await refused(client.call("ProcessBatch", [...BATCH], { batch: numbers(1, 2) }));
-    assert.deepEqual([3, "plugin.output_invalid"], [got.code, got.error.code]);
+  it("an answer that does not fit the batch fails the rows that are to blame", async (test) => {
+    const client = await served(test, new FunctionBatchProcessor(IDENTITY, () => Batch.of("N", [1, 2, 3])));
+    const { errors } = await client.call("ProcessBatch", [...BATCH], { batch: numbers(1, 2) });
+    assert.deepEqual(
+      [
+        [0, "plugin.output_invalid"],
+        [1, "plugin.output_invalid"],
+      ],
+      errors.map(({ row, error }) => [row, error!.code]),
+    );
   });
 
   it("a Drop of a batch function leaves out every row", async (test) => {

@@ -9,15 +9,15 @@ import { Drop, Fatal, PluginError, Retry } from "../src/errors.js";
 import { decodeJson } from "../src/json.js";
 import { Message, views } from "../src/message.js";
 import { NO_SOURCE } from "../src/metadata.js";
-import { asOutputs, OutputCollector, Outputs } from "../src/outputs.js";
+import { asOutputs, checkOutputs, OutputCollector, Outputs } from "../src/outputs.js";
 import { cutToFit } from "../src/server/sizes.js";
 import { decodeDelivery } from "../src/server/streams.js";
-import { decodeRequest, encodeResponse, encodeStruct } from "../src/server/work.js";
+import { decodeRequest, encodeResponse } from "../src/server/work.js";
 import { answerMessage } from "../src/wire/answers.js";
 import * as wire from "../src/wire/batches.js";
 import { encodeError, errorMessage } from "../src/wire/errors.js";
 import { ProcessRequest, ProcessResponse } from "../src/wire/messages.js";
-import { decodeStruct } from "../src/wire/struct.js";
+import { decodeStruct, encodeStruct } from "../src/wire/struct.js";
 import { Writer } from "../src/wire/writer.js";
 import { parse, serialize, vectors } from "./protocol.js";
 
@@ -129,7 +129,7 @@ replay("answers.json", (vector) => {
     return new Outputs([{ batch, rows }], { errors, dropped: new Map(Object.entries(vector.dropped ?? {})) as never });
   };
   if (vector.refused) {
-    return assert.throws(() => answerMessage(outputs(), vector.rows), refusal(vector.refused));
+    return assert.throws(() => checkOutputs(outputs(), vector.rows), refusal(vector.refused));
   }
   const answer = wire.ProcessBatchResponse.encode(answerMessage(outputs(), vector.rows) as never);
   const got = parse("ProcessBatchResponse", answer);

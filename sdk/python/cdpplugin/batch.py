@@ -81,6 +81,14 @@ class Lazy(Sequence[T]):
     def __iter__(self) -> Iterator[T]:
         return iter(self._read())
 
+    def take(self, rows: Sequence[int]) -> Lazy[T]:
+        """Return the given rows, without reading any yet."""
+        return Lazy(len(rows), lambda: [self[row] for row in rows])
+
+    def slice(self, start: int, stop: int) -> Lazy[T]:
+        """Return rows *start* to *stop* (exclusive), without reading any yet."""
+        return Lazy(stop - start, lambda: self[start:stop])
+
 
 def take_column(column: Sequence[T], rows: Sequence[int]) -> Sequence[T]:
     """Return *column* at the given rows, without reading what is not read yet."""
@@ -89,14 +97,14 @@ def take_column(column: Sequence[T], rows: Sequence[int]) -> Sequence[T]:
     if isinstance(column, Constant):
         return Constant(column.value, len(rows))
     if isinstance(column, Lazy):
-        return Lazy(len(rows), lambda: [column[row] for row in rows])
+        return column.take(rows)
     return [column[row] for row in rows]
 
 
 def slice_column(column: Sequence[T], start: int, stop: int) -> Sequence[T]:
     """Return rows *start* to *stop* of *column*, without reading what is not read yet."""
     if isinstance(column, Lazy):
-        return Lazy(stop - start, lambda: column[start:stop])
+        return column.slice(start, stop)
     return column[start:stop]
 
 

@@ -76,9 +76,9 @@ class Drop(PluginError):
 
     code = "plugin.drop"
 
-    def __init__(self, reason: str = "dropped") -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason or "dropped"
+        super().__init__(self.reason)
 
 
 class Fatal(PluginError):

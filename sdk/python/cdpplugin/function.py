@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any
 
 from cdpplugin.batch import Batch
 from cdpplugin.delivery import Delivery, Resume, SourceBatch, SourceDescription
 from cdpplugin.errors import Drop, PluginError
+from cdpplugin.log import get_logger
 from cdpplugin.message import Message, views
 from cdpplugin.metadata import PluginMetadata, identity
 from cdpplugin.outputs import OutputCollector, OutputPart, Outputs
@@ -193,15 +194,23 @@ class FunctionConsumer(Base):
 
     def _consume(self, delivery: Delivery) -> int:
         for message in views(delivery.batch):
-            with suppress(Drop):
+            try:
                 self._function(message)
+            except Drop as drop:
+                _note(message, drop)
         return delivery.completed_through
 
     async def _consume_async(self, delivery: Delivery) -> int:
         for message in views(delivery.batch):
-            with suppress(Drop):
+            try:
                 await self._function(message)
+            except Drop as drop:
+                _note(message, drop)
         return delivery.completed_through
+
+
+def _note(message: Message, drop: Drop) -> None:
+    get_logger().debug("message dropped", id=message.id, reason=drop.reason)
 
 
 def consumer(

@@ -121,7 +121,8 @@ class JsonPayloads(Payloads):
         return type(self)(self._rows[start:stop])
 
     def concat(self, others: Sequence[Payloads]) -> Payloads | None:
-        if any(type(other) is not type(self) for other in others):
+        alike = [each for each in others if isinstance(each, JsonPayloads)]
+        if len(alike) < len(others) or any(each.encoding != self.encoding for each in alike):
             return None
         columns = chain([self._rows], (other.json() for other in others))
         return type(self)(list(chain.from_iterable(columns)))

@@ -66,7 +66,12 @@ class Processor(Plugin, Protocol):
     """Turns messages into messages."""
 
     async def process_batch(self, batch: Batch) -> Outputs:
-        """Answer 0 to N outputs an input row. An exception fails the whole batch."""
+        """Answer 0 to N outputs an input row.
+
+        A `Retry` and a `Fatal` are for the whole batch, a `Drop` leaves it out. After any other
+        exception the batch is halved and comes again, until the bad row is alone; a stateful
+        plugin's batch fails in every row.
+        """
 
 
 @runtime_checkable

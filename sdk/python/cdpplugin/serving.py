@@ -7,20 +7,24 @@ Loaded natively by a host, the same call only hands the plugin over: one file is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from cdpplugin.delivery import Context
 from cdpplugin.function import FunctionConsumer, FunctionProcessor, FunctionSource
-from cdpplugin.metadata import PluginMetadata
+from cdpplugin.metadata import HealthStatus, PluginMetadata
 from cdpplugin.protocols import Plugin
 
 if TYPE_CHECKING:
     import grpc
 
 Configure = Callable[[Mapping[str, Any]], Any]
+Start = Callable[[Context], Any]
+Stop = Callable[[], Any]
+Health = Callable[[], HealthStatus] | Callable[[], Awaitable[HealthStatus]]
 
 _registered: ContextVar[list[Plugin] | None] = ContextVar("registered", default=None)
 
@@ -85,7 +89,11 @@ def serve_processor(
     *,
     batch: bool = False,
     configure: Configure | None = None,
+    start: Start | None = None,
+    stop: Stop | None = None,
+    health: Health | None = None,
     workers: int = 1,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> None:
     """Serve a processor made of *function*, plain or async.
 
@@ -95,21 +103,35 @@ def serve_processor(
             takes a `Batch` and returns a `Batch` (row for row) or `Outputs`.
         batch: Whether *function* takes batches.
         configure: Called once with the configuration, before the first message.
+        start: Called once with the `Context`, to open what is needed.
+        stop: Called once, to close it; also after a failed start.
+        health: Says how it is, at any time; without it: healthy.
         workers: As in `serve`.
+        credentials: As in `serve`.
     """
     plugin = FunctionProcessor(replace(metadata, type="processor"), function, batch=batch)
-    serve(_configured(plugin, configure), workers=workers)
+    hooks = {"configure": configure, "start": start, "stop": stop, "health": health}
+    serve(_hooked(plugin, hooks), workers=workers, credentials=credentials)
 
 
 def serve_source(
-    metadata: PluginMetadata, function: Callable[[], Any], *, configure: Configure | None = None
+    metadata: PluginMetadata,
+    function: Callable[[], Any],
+    *,
+    configure: Configure | None = None,
+    start: Start | None = None,
+    stop: Stop | None = None,
+    health: Health | None = None,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> None:
     """Serve a source made of *function*, a generator (plain or async) of messages.
 
     Its positions count the messages from 1; after a restart it must give the same ones.
+    The other arguments are as in `serve_processor`.
     """
     plugin = FunctionSource(replace(metadata, type="source"), function)
-    serve(_configured(plugin, configure))
+    hooks = {"configure": configure, "start": start, "stop": stop, "health": health}
+    serve(_hooked(plugin, hooks), credentials=credentials)
 
 
 def serve_consumer(
@@ -117,18 +139,25 @@ def serve_consumer(
     function: Callable[..., Any],
     *,
     configure: Configure | None = None,
+    start: Start | None = None,
+    stop: Stop | None = None,
+    health: Health | None = None,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> None:
     """Serve a consumer made of *function*, plain or async, which takes a `Message`.
 
-    A message is durable when the function returns.
+    A message is durable when the function returns. The other arguments are as in
+    `serve_processor`.
     """
     plugin = FunctionConsumer(replace(metadata, type="consumer"), function)
-    serve(_configured(plugin, configure))
+    hooks = {"configure": configure, "start": start, "stop": stop, "health": health}
+    serve(_hooked(plugin, hooks), credentials=credentials)
 
 
-def _configured(plugin: Any, configure: Configure | None) -> Plugin:
-    """Return *plugin*, which hands its configuration to *configure* where there is one."""
-    if configure is not None:
-        plugin.configure = configure
+def _hooked(plugin: Any, hooks: Mapping[str, Callable[..., Any] | None]) -> Plugin:
+    """Return *plugin*, the hooks that were given in the place of its own methods."""
+    for name, hook in hooks.items():
+        if hook is not None:
+            setattr(plugin, name, hook)
     served: Plugin = plugin
     return served

@@ -5,10 +5,20 @@ from __future__ import annotations
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
-from cdpplugin import Message, PluginError, PluginMetadata, serve_consumer, serve_source
+from cdpplugin import (
+    Context,
+    HealthStatus,
+    Message,
+    PluginError,
+    PluginMetadata,
+    serve_consumer,
+    serve_source,
+)
+from cdpplugin.handles import handle
 from cdpplugin.server.place import place_of
 from cdpplugin.serving import registering, serve_processor
 
@@ -43,6 +53,25 @@ class TestRegistering:
         answer: object = plugin.configure({"k": 1})
         assert answer is None
         assert [{"k": 1}] == given
+
+    @pytest.mark.parametrize("serve", [serve_processor, serve_source, serve_consumer])
+    async def test_hooks(self, serve: Callable[..., None]) -> None:
+        """A function may have what opens and closes what it needs, and says how it is."""
+        calls: list[object] = []
+        ill = HealthStatus("degraded", "slow")
+        with registering() as served:
+            serve(
+                PluginMetadata("a", "1.0.0"),
+                Message,
+                start=calls.append,
+                stop=lambda: calls.append("stop"),
+                health=lambda: ill,
+            )
+        plugin = handle(served[0])
+        await plugin.start(Context("p", "s"))
+        assert ill == await plugin.health()
+        await plugin.stop()
+        assert [Context("p", "s"), "stop"] == calls
 
     def test_workers(self) -> None:
         """There is at least one worker."""

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use crate::batch::Batch;
 use crate::bytes::{Buffer, Span};
 use crate::error::{codes, Error, Instruction, Result};
+use crate::faults::{decode_error, text_of};
 use crate::message::Message;
 use crate::wire::{Field, Fields};
 
@@ -24,6 +24,15 @@ pub struct Answered {
 }
 
 impl Answered {
+    /// Reads a `ProcessBatchResponse`, the answer to a batch of so many rows.
+    ///
+    /// # Errors
+    ///
+    /// [`codes::OUTPUT_INVALID`]: It does not fit the batch.
+    pub fn read(wire: &[u8], rows: usize) -> Result<Self> {
+        Answered::decode(wire.to_vec(), 0, rows)
+    }
+
     /// Reads the answer to a batch of so many rows, where it begins in its bytes.
     ///
     /// # Errors
@@ -134,53 +143,4 @@ fn output_rows(given: Vec<usize>, outputs: usize, rows: usize) -> Result<Vec<usi
 
 fn refused(message: String) -> Error {
     Error::new(message).code(codes::OUTPUT_INVALID)
-}
-
-fn text_of(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Reads a protobuf `Error`.
-pub(crate) fn decode_error(wire: &[u8]) -> Result<Error> {
-    let mut error = Error::new("");
-    let (mut instruction, mut code, mut message, mut hint) =
-        (0, String::new(), String::new(), String::new());
-    let mut fields = Fields::new(wire, Span::new(0, wire.len()));
-    while let Some(field) = fields.next()? {
-        match field {
-            Field::Number(1, number) => instruction = number,
-            Field::Bytes(2, piece) => code = text_of(piece.of(wire)),
-            Field::Bytes(3, piece) => message = text_of(piece.of(wire)),
-            Field::Bytes(4, piece) => hint = text_of(piece.of(wire)),
-            Field::Bytes(5, piece) => error = error.after(duration(piece.of(wire))?),
-            _ => {}
-        }
-    }
-    let wait = error.retry_after();
-    let mut error = match instruction {
-        1 => Error::retry(message),
-        2 => Error::drop(message),
-        3 => Error::fatal(message),
-        _ => Error::new(message),
-    };
-    if let Some(wait) = wait {
-        error = error.after(wait);
-    }
-    if !code.is_empty() {
-        error = error.code(code);
-    }
-    Ok(error.hint(hint))
-}
-
-fn duration(wire: &[u8]) -> Result<Duration> {
-    let (mut seconds, mut nanoseconds) = (0, 0);
-    let mut fields = Fields::new(wire, Span::new(0, wire.len()));
-    while let Some(field) = fields.next()? {
-        match field {
-            Field::Number(1, number) => seconds = number,
-            Field::Number(2, number) => nanoseconds = number as u32,
-            _ => {}
-        }
-    }
-    Ok(Duration::new(seconds, nanoseconds))
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::bytes::{Buffer, Bytes, Span};
+use crate::columns::{Column, Entries, Name};
 use crate::error::{codes, Error, Result};
 use crate::message::{Message, SourceInfo, CONTENT_TYPE_JSON};
 use crate::metadata::Encoding;
@@ -11,78 +12,6 @@ use crate::object::Object;
 use crate::text::{self, Text};
 use crate::wire::{Field, Fields};
 use crate::writer::BatchWriter;
-
-/// Where an entry of a column stands. A column of one entry in a batch of several rows is
-/// constant; an empty column holds the default in every row.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Entries(Vec<Span>);
-
-impl Entries {
-    #[inline]
-    pub fn at(&self, row: usize) -> Span {
-        match self.0.as_slice() {
-            [] => Span::default(),
-            [constant] => *constant,
-            entries => entries[row],
-        }
-    }
-
-    fn is_constant(&self) -> bool {
-        self.0.len() < 2
-    }
-}
-
-/// The columns of a batch, by their numbers in `plugin.proto`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
-    Ids = 2,
-    Types = 3,
-    Payloads = 4,
-    Metadata = 5,
-    Sources = 6,
-    TraceIds = 7,
-    ContentTypes = 8,
-}
-
-impl Name {
-    pub const ALL: [Name; 7] = [
-        Name::Ids,
-        Name::Types,
-        Name::Payloads,
-        Name::Metadata,
-        Name::Sources,
-        Name::TraceIds,
-        Name::ContentTypes,
-    ];
-
-    fn of(number: u32) -> Option<Self> {
-        Name::ALL.into_iter().find(|name| *name as u32 == number)
-    }
-
-    fn label(self) -> &'static str {
-        match self {
-            Name::Ids => "ids",
-            Name::Types => "types",
-            Name::Payloads => "payloads",
-            Name::Metadata => "metadata",
-            Name::Sources => "sources",
-            Name::TraceIds => "trace_ids",
-            Name::ContentTypes => "content_types",
-        }
-    }
-
-    /// Tells whether its entries are text.
-    fn is_text(self) -> bool {
-        matches!(
-            self,
-            Name::Ids | Name::Types | Name::TraceIds | Name::ContentTypes
-        )
-    }
-
-    fn place(self) -> usize {
-        self as usize - Name::Ids as usize
-    }
-}
 
 /// A number of messages as columns, which are read-only and share the memory that they came in.
 #[derive(Debug)]
@@ -94,36 +23,6 @@ pub struct Batch {
     encoding: Encoding,
     arrow: Span,
     source: RefCell<Option<Rc<SourceInfo>>>,
-}
-
-/// One column of a batch.
-#[derive(Clone, Copy, Debug)]
-pub struct Column<'a> {
-    buffer: &'a [u8],
-    entries: &'a Entries,
-    default: &'static [u8],
-}
-
-impl<'a> Column<'a> {
-    /// Returns the entry of a row.
-    #[inline]
-    pub fn at(&self, row: usize) -> &'a [u8] {
-        let span = self.entries.at(row);
-        if span.is_empty() {
-            return self.default;
-        }
-        span.of(self.buffer)
-    }
-
-    /// Returns the entry of a row as text; columns of payloads may hold something else.
-    pub fn text_at(&self, row: usize) -> Option<&'a str> {
-        std::str::from_utf8(self.at(row)).ok()
-    }
-
-    /// Tells whether all rows are known to share one entry.
-    pub fn is_constant(&self) -> bool {
-        self.entries.is_constant()
-    }
 }
 
 impl Batch {
@@ -278,6 +177,11 @@ impl Batch {
 
     pub(crate) fn into_buffer(self) -> (Buffer, Span) {
         (self.buffer, self.piece)
+    }
+
+    /// Returns the batch as a `MessageBatch`, the form in which a host sends it.
+    pub fn wire(&self) -> &[u8] {
+        self.piece.of(&self.buffer)
     }
 
     /// Returns how many bytes it has.

@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "serde", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "serde"),
+    doc = "Write a plugin of CDP Pipeline in Rust; see README.md."
+)]
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]
 
 #[cfg(target_arch = "wasm32")]
@@ -9,8 +13,14 @@ mod allocator;
 mod answers;
 mod batch;
 mod bytes;
+mod collector;
+mod columns;
 mod config;
+#[cfg(feature = "serde")]
+mod decoding;
 mod error;
+mod faults;
+mod fields;
 #[doc(hidden)]
 pub mod guest;
 mod json;
@@ -28,15 +38,17 @@ mod typed;
 mod wire;
 mod writer;
 
-pub use batch::{Batch, Column};
+pub use batch::Batch;
 pub use bytes::Bytes;
+pub use collector::OutputCollector;
+pub use columns::Column;
 pub use config::Config;
 pub use error::{codes, Error, Instruction, Result};
 pub use json::{elements, FromJson, ToJson};
 pub use message::{Message, SourceInfo, CONTENT_TYPE_JSON};
-pub use metadata::{Encoding, Metadata, ABI, SDK};
+pub use metadata::{Encoding, Metadata, ResourceRequirements, ABI, SDK};
 pub use object::Object;
-pub use outputs::{OutputCollector, Outputs};
+pub use outputs::Outputs;
 pub use processor::{each_message, Context, HealthStatus, IntoMessages, Processor, Status};
 pub use text::Text;
 

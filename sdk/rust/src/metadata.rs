@@ -56,6 +56,30 @@ impl Encoding {
     }
 }
 
+/// What a plugin needs of the machine; 0 and false ask for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResourceRequirements {
+    /// The memory that must be free before it is started, in MiB.
+    pub min_memory_mb: u32,
+    /// The memory that it uses at the most, in MiB; 0 is no bound of its own.
+    pub max_memory_mb: u32,
+    /// The relative weight of processor time, 1024 being one core's worth.
+    pub cpu_shares: u32,
+    /// Whether it needs a graphics processor.
+    pub gpu_required: bool,
+}
+
+impl ResourceRequirements {
+    fn as_object(self) -> Result<Object> {
+        let mut object = Object::new();
+        object.set("min_memory_mb", self.min_memory_mb)?;
+        object.set("max_memory_mb", self.max_memory_mb)?;
+        object.set("cpu_shares", self.cpu_shares)?;
+        object.set("gpu_required", self.gpu_required)?;
+        Ok(object)
+    }
+}
+
 /// A plugin's identity card.
 ///
 /// ```
@@ -159,14 +183,15 @@ impl Metadata {
         self.with("stateful", true)
     }
 
-    /// Sets the memory that must be free before it is started, and that it uses at the most.
-    pub fn memory_mb(self, min: u32, max: u32) -> Self {
-        let mut resources = Object::new();
-        let set = resources
-            .set("min_memory_mb", min)
-            .and_then(|()| resources.set("max_memory_mb", max));
-        debug_assert!(set.is_ok());
-        self.with("resources", resources)
+    /// Sets what it needs of the machine.
+    pub fn resources(mut self, needed: ResourceRequirements) -> Self {
+        match needed.as_object() {
+            Ok(resources) => self.with("resources", resources),
+            Err(error) => {
+                self.fault = Some(error);
+                self
+            }
+        }
     }
 
     /// Returns the metadata as JSON.

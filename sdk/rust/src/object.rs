@@ -5,8 +5,9 @@ use std::fmt;
 
 use crate::bytes::{Bytes, Span};
 use crate::error::{codes, Error, Result};
-use crate::json::{checked_text, shortened, unescaped, FromJson, Reader, ToJson};
-use crate::json::{unexpected, Fault, Written};
+use crate::fields::{fields_of, write_fields, Field};
+use crate::json::{checked, checked_text, shortened, FromJson, ToJson};
+use crate::json::{unexpected, Written};
 
 /// A JSON object as text: what is left alone is never decoded, keeps its digits and its order,
 /// and is written as it came.
@@ -40,17 +41,7 @@ pub struct Object {
     changed: bool,
 }
 
-#[derive(Clone, Copy)]
-struct Field {
-    key: Written,
-    value: Span,
-    /// Whether key and value stand in `added` rather than in the text.
-    key_added: bool,
-    value_added: bool,
-}
-
-/// What has room from the start: fields, and bytes that are added.
-const FEW_FIELDS: usize = 12;
+/// How many bytes that are added have room from the start.
 const FEW_BYTES: usize = 64;
 
 impl Object {
@@ -92,7 +83,7 @@ impl Object {
     /// Returns the text as it came, unless something was changed.
     #[inline]
     pub(crate) fn unchanged(&self) -> Option<&Bytes> {
-        (!self.changed).then(|| &self.text)
+        (!self.changed).then_some(&self.text)
     }
 
     fn read<T>(&self, work: impl FnOnce(&mut Vec<Field>) -> T) -> Result<T> {
@@ -119,23 +110,9 @@ impl Object {
         self.read(|fields| {
             let at = fields
                 .iter()
-                .rposition(|field| self.is_named(field, name))?;
+                .rposition(|field| field.is_named(&self.text, &self.added, name))?;
             Some((at, fields[at]))
         })
-    }
-
-    #[inline]
-    fn is_named(&self, field: &Field, name: &str) -> bool {
-        const QUOTES: usize = 2;
-        if !field.key.escaped && field.key.span.len() != name.len() + QUOTES {
-            return false;
-        }
-        let quoted = self.bytes(field.key.span, field.key_added);
-        let written = &quoted[1..quoted.len() - 1];
-        if !field.key.escaped {
-            return written == name.as_bytes();
-        }
-        unescaped(checked_text(written)).map_or(false, |key| key == name)
     }
 
     /// Returns the number of fields.
@@ -227,18 +204,13 @@ impl Object {
     ///
     /// [`codes::PAYLOAD_INVALID`]: It is not one JSON value.
     pub fn set_raw(&mut self, name: &str, json: &str) -> Result<()> {
-        let mut reader = Reader::new(json.as_bytes());
-        reader.space();
-        reader
-            .value()
-            .and_then(|()| reader.end())
-            .map_err(|fault| {
-                Error::new(format!(
-                    "field `{name}`: expected JSON, got `{}`: {fault}",
-                    shortened(json)
-                ))
-                .code(codes::PAYLOAD_INVALID)
-            })?;
+        checked(json.as_bytes()).map_err(|fault| {
+            let got = shortened(json);
+            Error::new(format!(
+                "field `{name}`: expected JSON, got `{got}`: {fault}"
+            ))
+            .code(codes::PAYLOAD_INVALID)
+        })?;
         self.set(name, Checked(json))
     }
 
@@ -269,39 +241,7 @@ impl Object {
             _ if self.text.is_empty() => return json.extend_from_slice(b"{}"),
             _ => return json.extend_from_slice(&self.text),
         };
-        json.reserve(self.text.len() + self.added.len() + 2);
-        json.push(b'{');
-        let mut rest = fields.as_slice();
-        while let Some(field) = rest.first() {
-            if rest.len() < fields.len() {
-                json.push(b',');
-            }
-            rest = &rest[self.write_run(field, rest, json)..];
-        }
-        json.push(b'}');
-    }
-
-    /// Appends a field, and with it those that follow it in the text, all in one piece; returns
-    /// how many.
-    fn write_run(&self, field: &Field, rest: &[Field], json: &mut Vec<u8>) -> usize {
-        if field.value_added {
-            json.extend_from_slice(self.bytes(field.key.span, field.key_added));
-            json.push(b':');
-            json.extend_from_slice(self.bytes(field.value, true));
-            return 1;
-        }
-        let follow = |pair: &[Field]| {
-            !pair[1].value_added && self.is_between(pair[0].value.end(), pair[1].key.span.start())
-        };
-        let run = 1 + rest.windows(2).take_while(|pair| follow(pair)).count();
-        let piece = Span::new(field.key.span.start(), rest[run - 1].value.end());
-        json.extend_from_slice(piece.of(&self.text));
-        run
-    }
-
-    /// Tells whether nothing but a comma and space stand there: no field was removed.
-    fn is_between(&self, start: usize, end: usize) -> bool {
-        end == start + 1 || !Span::new(start, end).of(&self.text).contains(&b'"')
+        write_fields(fields, &self.text, &self.added, json);
     }
 
     /// Returns the object as JSON.
@@ -322,32 +262,6 @@ impl ToJson for Checked<'_> {
     fn write_json(&self, json: &mut Vec<u8>) {
         json.extend_from_slice(self.0.as_bytes());
     }
-}
-
-fn fields_of(text: &[u8]) -> Result<Vec<Field>, Fault> {
-    let mut reader = Reader::new(&text[..text.len().min(Span::MOST)]);
-    let mut fields = Vec::with_capacity(FEW_FIELDS);
-    reader.space();
-    reader.expect(b'{')?;
-    reader.space();
-    if !reader.take(b'}') {
-        loop {
-            let key = reader.key()?;
-            let start = reader.at();
-            reader.value()?;
-            let value = Span::new(start, reader.at());
-            fields.push(Field {
-                key,
-                value,
-                key_added: false,
-                value_added: false,
-            });
-            if !reader.more(b'}')? {
-                break;
-            }
-        }
-    }
-    reader.end().map(|()| fields)
 }
 
 impl fmt::Debug for Object {

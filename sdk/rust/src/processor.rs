@@ -1,13 +1,14 @@
 //! What the author of a plugin writes.
 
 use crate::batch::Batch;
+use crate::collector::OutputCollector;
 use crate::config::Config;
 use crate::error::{codes, Error, Result};
 use crate::json::ToJson;
 use crate::message::Message;
 use crate::metadata::Metadata;
 use crate::object::Object;
-use crate::outputs::{OutputCollector, Outputs};
+use crate::outputs::Outputs;
 use crate::text::Text;
 
 /// Where a plugin stands; handed over when it starts.

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use crate::batch::{Batch, Name};
+use crate::batch::Batch;
+use crate::columns::Name;
 use crate::message::{Message, SourceInfo, CONTENT_TYPE_JSON};
 use crate::metadata::Encoding;
 use crate::wire::{put_bytes, put_entry, put_number, put_varint};

@@ -99,4 +99,5 @@ def form_of(inner: Mapping[str, Any], root: Mapping[str, Any]) -> str:
             return " | ".join(dict.fromkeys(forms))
     if inner.get("type") == "array":
         return f"list of {form_of(inner.get('items', {}), root)}"
-    return str(inner.get("type", "anything"))
+    kinds = inner.get("type", "anything")
+    return " | ".join(map(str, kinds)) if isinstance(kinds, list) else str(kinds)

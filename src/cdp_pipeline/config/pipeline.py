@@ -39,7 +39,7 @@ class PluginConfig(Frozen):
     )
     path: str = Field(
         default="",
-        description="Its folder, file, address (`host:port`) or Python entry point "
+        description="Its folder, manifest, file, address (`host:port`) or Python entry point "
         "(`module:attribute`); without it the plugin is looked up by name.",
         json_schema_extra={"format": "path"},
     )

@@ -30,6 +30,7 @@ Launch = Callable[[int], Awaitable[Handle]]
 Found = tuple[Launch, PluginMetadata | None]
 
 _ENTRY_POINT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_MANIFESTS = (".yaml", ".yml")
 _ADDRESS = re.compile(r"(dns|ipv4|ipv6|unix):.*|([\w.-]+|\[[0-9A-Fa-f:.]+\]):\d+")
 
 
@@ -65,7 +66,7 @@ class Plugins:
 
     def _found(self, plugin: PluginConfig) -> Found:
         path = plugin.path
-        if path and (Path(path).is_dir() or Path(path).name == "plugin.yaml"):
+        if path and (Path(path).is_dir() or Path(path).suffix in _MANIFESTS):
             return self._with_manifest(plugin, load_manifest(Path(path)))
         if not _names_address(plugin):
             _refuse_remote_keys(plugin)

@@ -91,7 +91,7 @@ async def inspect(target: Target, launchers: Launchers) -> Inspection:
 async def _launched(target: ManifestTarget, launchers: Launchers) -> Inspection:
     async with launchers.launch(target.manifest) as handle:
         if target.manifest.chosen_runtime == "wasm":
-            from cdp_pipeline.runtimes.grpc.declared import differences
+            from cdp_pipeline.runtimes.declared import differences
 
             return _of_guest(handle, differences(handle.said.metadata, target.manifest.metadata()))
         connection = handle._life.current  # its handle tells only what the contract knows
@@ -99,7 +99,7 @@ async def _launched(target: ManifestTarget, launchers: Launchers) -> Inspection:
 
 
 def _with_manifest(connection: Any, said: PluginMetadata, manifest: Manifest) -> Inspection:
-    from cdp_pipeline.runtimes.grpc.declared import completed, differences
+    from cdp_pipeline.runtimes.declared import completed, differences
 
     written = manifest.metadata()
     return _of(connection, completed(said, written), differences(said, written))

@@ -165,7 +165,7 @@ class Launchers:
         *,
         grants: bool = False,
     ) -> None:
-        from cdp_pipeline.runtimes.grpc.building import Builder
+        from cdp_pipeline.runtimes.building.builder import Builder
         from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
         from cdp_pipeline.runtimes.wasm.loader import WasmLoader
 

@@ -18,7 +18,7 @@ impl<'a> Decimal<'a> {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        let (text, exponent) = match text.split_once(|character| matches!(character, 'e' | 'E')) {
+        let (text, exponent) = match text.split_once(['e', 'E']) {
             Some((text, exponent)) => (text, exponent_of(exponent)?),
             None => (text, 0),
         };
@@ -27,7 +27,7 @@ impl<'a> Decimal<'a> {
             Some(_) => return None,
             None => (text, ""),
         };
-        is_digits(whole).then(|| Decimal {
+        is_digits(whole).then_some(Decimal {
             negative,
             whole,
             fraction,
@@ -98,9 +98,7 @@ fn is_digits(text: &str) -> bool {
 
 /// Reads an exponent; one that is out of all proportion is cut.
 fn exponent_of(text: &str) -> Option<i64> {
-    let digits = text
-        .strip_prefix(|sign| matches!(sign, '+' | '-'))
-        .unwrap_or(text);
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !is_digits(digits) {
         return None;
     }

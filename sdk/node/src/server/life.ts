@@ -3,21 +3,19 @@
 import { asPluginError, ConfigInvalid, Fatal } from "../errors.js";
 import { decodeJson, encodeJson, type JsonObject } from "../json.js";
 import type { Context } from "../delivery.js";
-import type { PluginKind } from "../metadata.js";
-import { isConsumer, isProcessor, isSource, type Plugin } from "../protocols.js";
+import { SDK } from "../metadata.js";
+import { isConsumer, isProcessor, isSource, kindOf, type Plugin } from "../protocols.js";
 import type { MessageOf } from "../wire/fields.js";
 import * as wire from "../wire/messages.js";
+import { encodeStruct } from "../wire/struct.js";
 
 /** Protocol versions this SDK speaks, both inclusive. */
 export const PROTOCOL = { min: 1, max: 1 };
-/** Name and version of this SDK. */
-export const SDK = "node/0.1.0";
 
 type Of<M> = Partial<MessageOf<M>>;
 
 /** Answers everything but work. */
 export class Life {
-  private stopped: Promise<Buffer> | undefined;
   private began = false;
 
   constructor(
@@ -30,7 +28,7 @@ export class Life {
     const { configSchema, outputSchema, resources, inputTypes, outputTypes, ...plain } = this.plugin.metadata();
     return {
       ...plain,
-      type: plain.type ?? this.kind,
+      type: plain.type ?? kindOf(this.plugin),
       inputTypes: [...(inputTypes ?? [])],
       outputTypes: [...(outputTypes ?? [])],
       ...(configSchema && { configSchema: Buffer.from(encodeJson(configSchema)) }),
@@ -40,12 +38,6 @@ export class Life {
       features: this.features(),
       sdk: SDK,
     };
-  }
-
-  /** What it is in a pipeline. */
-  get kind(): PluginKind {
-    if (isSource(this.plugin)) return "source";
-    return isConsumer(this.plugin) ? "consumer" : "processor";
   }
 
   private features(): number[] {
@@ -67,11 +59,8 @@ export class Life {
    * @throws ConfigInvalid it is no JSON object, or the plugin refuses it.
    */
   async configure(request: MessageOf<typeof wire.ConfigureRequest>): Promise<Of<typeof wire.ConfigureResponse>> {
-    const config = request.config.length === 0 ? {} : decodeJson(request.config.toString());
-    if (config === null || typeof config !== "object" || Array.isArray(config)) {
-      throw new ConfigInvalid("expected the configuration to be a JSON object");
-    }
-    await this.plugin.configure?.(config as JsonObject);
+    const config = request.config.length === 0 ? {} : configOf(request.config.toString());
+    await this.plugin.configure?.(config);
     return {};
   }
 
@@ -79,7 +68,6 @@ export class Life {
   async start(request: MessageOf<typeof wire.StartRequest>): Promise<Of<typeof wire.StartResponse>> {
     const { plugin } = this;
     this.began = true;
-    this.stopped = undefined;
     await plugin.start?.(contextOf(request));
     if (request.importedState.length > 0) await this.importState(request.importedState);
     const answer: Of<typeof wire.StartResponse> = {};
@@ -93,10 +81,11 @@ export class Life {
     throw new Fatal("the plugin was handed a state and keeps none", { code: "plugin.state_unsupported" });
   }
 
-  /** Close the plugin, once. */
+  /** Close the plugin once, if it was started. */
   async stop(request: MessageOf<typeof wire.StopRequest>): Promise<Of<typeof wire.StopResponse>> {
-    this.stopped ??= this.close(request.exportState);
-    return { exportedState: await this.stopped };
+    if (!this.began) return {};
+    this.began = false;
+    return { exportedState: await this.close(request.exportState) };
   }
 
   private async close(exportState: boolean): Promise<Buffer> {
@@ -110,13 +99,14 @@ export class Life {
 
   /** Close the plugin if it was started and not closed yet. */
   async end(): Promise<void> {
-    if (this.began) await this.stop({ exportState: false });
+    await this.stop({ exportState: false });
   }
 
   /** Ask the plugin how it is; one that cannot say is unhealthy. */
   async health(): Promise<Of<typeof wire.HealthResponse>> {
     try {
-      return { status: "healthy", ...(await this.plugin.health?.()) };
+      const { details, ...status } = (await this.plugin.health?.()) ?? {};
+      return { status: "healthy", ...status, ...(details && { details: tellable(details) }) };
     } catch (error) {
       return { status: "unhealthy", message: asPluginError(error).message };
     }
@@ -126,6 +116,27 @@ export class Life {
   async forget(request: MessageOf<typeof wire.ForgetRequest>): Promise<Of<typeof wire.ForgetResponse>> {
     if (!isConsumer(this.plugin) || !this.plugin.forget) return {};
     return { done: [...(await this.plugin.forget({ ...request, schemas: {} }))] };
+  }
+}
+
+function configOf(text: string): JsonObject {
+  let config: unknown;
+  try {
+    config = decodeJson(text);
+  } catch {
+    config = undefined;
+  }
+  if (typeof config === "object" && config !== null && !Array.isArray(config)) return config as JsonObject;
+  throw new ConfigInvalid("expected the configuration to be a JSON object");
+}
+
+/** Return `details`, or why they cannot be told. */
+function tellable(details: JsonObject): JsonObject {
+  try {
+    encodeStruct(details);
+    return details;
+  } catch (error) {
+    return { details_error: asPluginError(error).message };
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { status, type UntypedServiceImplementation } from "@grpc/grpc-js";
 
-import { isConsumer, isProcessor, isSource, type Plugin } from "../protocols.js";
+import { isConsumer, isProcessor, isSource, kindOf, type Plugin } from "../protocols.js";
 import * as batches from "../wire/batches.js";
 import * as wire from "../wire/messages.js";
 import { duplex, method, unary, unimplemented } from "./calls.js";
@@ -31,7 +31,7 @@ export const PLUGIN_SERVICE = {
 
 /** Return the service's handlers. */
 export function pluginHandlers(life: Life, workers: number, bounds: Bounds): UntypedServiceImplementation {
-  return { ...lifeHandlers(life), ...workHandlers(life.plugin, life.kind, workers, bounds) };
+  return { ...lifeHandlers(life), ...workHandlers(life.plugin, kindOf(life.plugin), workers, bounds) };
 }
 
 function lifeHandlers(life: Life): UntypedServiceImplementation {
@@ -47,7 +47,7 @@ function lifeHandlers(life: Life): UntypedServiceImplementation {
     Health: unary(wire.HealthRequest, async () => wire.HealthResponse.encode(await life.health())),
     Forget: isConsumer(life.plugin)
       ? unary(wire.ForgetRequest, async (request) => wire.ForgetResponse.encode(await life.forget(request)))
-      : unimplemented(life.kind).unary,
+      : unimplemented(kindOf(life.plugin)).unary,
   };
 }
 

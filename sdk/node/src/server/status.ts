@@ -8,8 +8,8 @@ import { encodeError } from "../wire/errors.js";
 
 /** Trailing metadata that hold a serialized `Error`. */
 const DETAILS = "cdp-error-bin";
-/** Most characters of a text in a trailer: HTTP/2 peers refuse headers beyond some kilobytes. */
-const MOST_CHARACTERS = 700;
+/** Most bytes of the texts in the end of a call, where an HTTP/2 peer takes 8 KB in all. */
+const MOST_BYTES = { message: 2000, hint: 500, details: 800 };
 
 /** What a call ends with. */
 export interface CallStatus {
@@ -25,7 +25,7 @@ export function failure(thrown: unknown, foreign: status = status.INTERNAL): Cal
   if (!known) logger.error("a call failed", { error: thrown });
   const metadata = new Metadata();
   metadata.set(DETAILS, encodeError(shortened(error)));
-  return { code: codeOf(error, known ? status.INVALID_ARGUMENT : foreign), details: short(error.message), metadata };
+  return { code: codeOf(error, known ? status.INVALID_ARGUMENT : foreign), details: short(error.message, MOST_BYTES.details), metadata };
 }
 
 function codeOf(error: PluginError, otherwise: status): status {
@@ -37,15 +37,17 @@ function codeOf(error: PluginError, otherwise: status): status {
 function shortened(error: PluginError): PluginError {
   const copy = Object.create(error) as PluginError;
   return Object.defineProperties(copy, {
-    message: { value: short(error.message) },
-    hint: { value: short(error.hint) },
+    message: { value: short(error.message, MOST_BYTES.message) },
+    hint: { value: short(error.hint, MOST_BYTES.hint) },
   });
 }
 
-/** Cut a text; what a cut leaves of a character outside the basic plane would not survive encoding. */
-function short(text: string): string {
-  const cut = text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}...` : text;
-  return cut.replace(/\p{Surrogate}/gu, "\uFFFD");
+/** Return `text` in no more than `bytes` of UTF-8. */
+function short(text: string, bytes: number): string {
+  const held = Buffer.from(text);
+  if (held.length <= bytes) return held.toString();
+  // What the cut leaves of a character is left out too.
+  return `${held.subarray(0, bytes - 4).toString().replace(/\uFFFD+$/, "")} ...`;
 }
 
 /** The status of a call that a stopping plugin can no longer serve. */

@@ -1,19 +1,18 @@
 /** A processor's work: single messages, batches, and answers that fit a message. */
 
 import { Batch, JSON_CONTENT, NO_METADATA } from "../batch.js";
-import { type ReadSlice, Slices } from "../column.js";
-import { Drop, PluginError } from "../errors.js";
+import { everyRow, type ReadSlice, Slices } from "../column.js";
+import { asPluginError, Drop, Fatal, PluginError, Retry } from "../errors.js";
 import type { JsonObject } from "../json.js";
 import { NO_SOURCE, type SourceInfo } from "../metadata.js";
-import { Outputs } from "../outputs.js";
+import { asOutputs, checkOutputs, Outputs } from "../outputs.js";
 import { JsonPayloads } from "../payloads.js";
 import type { Processor } from "../protocols.js";
 import { answerMessage } from "../wire/answers.js";
 import { decodeBatch, ProcessBatchResponse } from "../wire/batches.js";
 import type { MessageOf } from "../wire/fields.js";
 import type { ProcessRequest, ProcessResponse } from "../wire/messages.js";
-import { decodeStruct, struct } from "../wire/struct.js";
-import { Writer } from "../wire/writer.js";
+import { decodeStruct, encodeStruct, struct } from "../wire/struct.js";
 import { Turns } from "./turns.js";
 
 type Request = MessageOf<typeof ProcessRequest>;
@@ -24,17 +23,19 @@ type Answer = Partial<MessageOf<typeof ProcessBatchResponse>>;
 export class Work {
   /** How many batches may be worked on at once. */
   readonly workers: number;
+  private readonly stateful: boolean;
   private readonly turns: Turns;
 
   constructor(
     private readonly processor: Processor,
     workers: number,
   ) {
-    this.workers = processor.metadata().stateful ? 1 : workers;
+    this.stateful = processor.metadata().stateful ?? false;
+    this.workers = this.stateful ? 1 : workers;
     this.turns = new Turns(this.workers);
   }
 
-  /** Process the batch that `held` serializes; errors of the processor pass through. */
+  /** Process the batch that `held` serializes; what is for the host to act on passes through. */
   async batch(held: Buffer): Promise<Answer> {
     const batch = decodeBatch(held);
     return answerMessage(await this.call(batch), batch.length);
@@ -61,14 +62,47 @@ export class Work {
   private async call(batch: Batch): Promise<Outputs> {
     await this.turns.take();
     try {
-      return await this.processor.processBatch(batch);
-    } catch (error) {
-      if (!(error instanceof Drop)) throw error;
-      return new Outputs([], { dropped: new Map([[error.reason, batch.length]]) });
+      return await this.answered(batch);
     } finally {
       this.turns.give();
     }
   }
+
+  /**
+   * Answer `batch`. One that fails as a whole is halved until the bad row is alone, so that it
+   * costs no other; a retry and a fatal error are the host's to act on.
+   */
+  private async answered(batch: Batch): Promise<Outputs> {
+    try {
+      const outputs = asOutputs(await this.processor.processBatch(batch), batch);
+      checkOutputs(outputs, batch.length);
+      return outputs;
+    } catch (error) {
+      if (error instanceof Retry || error instanceof Fatal) throw error;
+      return this.halved(batch, asPluginError(error));
+    }
+  }
+
+  private async halved(batch: Batch, error: PluginError): Promise<Outputs> {
+    const rows = batch.length;
+    if (error instanceof Drop) return new Outputs([], { dropped: new Map([[error.reason, rows]]) });
+    if (rows <= 1 || this.stateful || batch.encoding === "arrow") {
+      return new Outputs([], { errors: new Map(everyRow(rows).map((row) => [row, error])) });
+    }
+    const middle = rows >> 1;
+    const first = await this.answered(batch.slice(0, middle));
+    return joined(first, await this.answered(batch.slice(middle, rows)), middle);
+  }
+}
+
+/** Return the answers to the two halves of a batch as the answer to the whole. */
+function joined(first: Outputs, second: Outputs, middle: number): Outputs {
+  const moved = second.parts.map(({ batch, rows }) => ({ batch, rows: Array.from(rows, (row) => row + middle) }));
+  const errors = new Map(first.errors);
+  for (const [row, error] of second.errors) errors.set(row + middle, error);
+  const dropped = new Map(first.dropped);
+  for (const [reason, rows] of second.dropped) dropped.set(reason, (dropped.get(reason) ?? 0) + rows);
+  return new Outputs([...first.parts, ...moved], { errors, dropped });
 }
 
 const readStruct: ReadSlice<JsonObject> = decodeStruct;
@@ -118,11 +152,4 @@ function encodeMetadata(batch: Batch): Buffer {
   const metadata = column.get(0);
   if (struct.isInitial(metadata)) return Buffer.alloc(0);
   return encodeStruct(metadata);
-}
-
-/** Return `metadata` as the bytes of a Struct; errors as in `encodeResponse`. */
-export function encodeStruct(metadata: JsonObject): Buffer {
-  const writer = new Writer();
-  struct.writeFields(writer, metadata);
-  return writer.finish();
 }

@@ -1,7 +1,7 @@
 /** A processor's answer on the wire. */
 
 import { concat } from "../batch.js";
-import { checkOutputs, type OutputPart, type Outputs } from "../outputs.js";
+import type { OutputPart, Outputs } from "../outputs.js";
 import { isEveryRow } from "../column.js";
 import type { ProcessBatchResponse } from "./batches.js";
 import { errorMessage } from "./errors.js";
@@ -10,12 +10,11 @@ import type { MessageOf } from "./fields.js";
 type Answer = Partial<MessageOf<typeof ProcessBatchResponse>>;
 
 /**
- * Return `outputs`, the answer to a batch of `rows` rows, as a `ProcessBatchResponse`.
+ * Return `outputs`, the answer to a batch of `rows` rows that they fit, as a `ProcessBatchResponse`.
  *
- * @throws PluginError `plugin.output_invalid`: they do not fit the batch.
+ * @throws UnsupportedEncoding their payloads have forms that do not mix.
  */
 export function answerMessage(outputs: Outputs, rows: number): Answer {
-  checkOutputs(outputs, rows);
   const answer: Answer = { dropped: new Map(outputs.dropped) };
   answer.errors = Array.from(outputs.errors, ([row, error]) => ({ row, error: errorMessage(error) as never }));
   const part = joined(outputs.parts);

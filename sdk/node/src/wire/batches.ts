@@ -30,9 +30,17 @@ const readText: ReadSlice<string> = (held, start, end) => held.toString("utf8", 
 const readContent: ReadSlice<string> = (held, start, end) =>
   start === end ? JSON_CONTENT : held.toString("utf8", start, end);
 const readMetadata: ReadSlice<JsonObject> = (held, start, end) =>
-  start === end ? {} : decodeJson(held.toString("utf8", start, end));
+  start === end ? {} : metadataOf(held.toString("utf8", start, end));
 const readSource: ReadSlice<SourceInfo> = (held, start, end) =>
   start === end ? NO_SOURCE : SourceInfoMessage.readFields(new Reader(held, start, end));
+
+function metadataOf(text: string): JsonObject {
+  const metadata = decodeJson(text);
+  if (typeof metadata === "object" && metadata !== null && !Array.isArray(metadata)) return metadata;
+  throw new PluginError(`expected metadata to be a JSON object, got \`${text.slice(0, 40)}\``, {
+    code: "message.payload_invalid",
+  });
+}
 
 /** The entries of one column, as slices of the message's bytes. */
 class Entries {

@@ -4,7 +4,7 @@ import { PluginError } from "../errors.js";
 import type { JsonObject } from "../json.js";
 import type { Kind } from "./fields.js";
 import { malformed, Reader, Wire } from "./reader.js";
-import type { Writer } from "./writer.js";
+import { Writer } from "./writer.js";
 
 const tag = (number: number, wire: Wire) => (number << 3) | wire;
 
@@ -22,15 +22,25 @@ const LIST = tag(6, Wire.Bytes);
  * A JSON object as a Struct. Its numbers are doubles, so an integer beyond 2^53 is refused
  * with `message.number_too_large`, never rounded.
  */
-export const struct: Kind<JsonObject> & { writeFields(writer: Writer, value: JsonObject): void } = {
+export const struct: Kind<JsonObject> = {
   name: "message",
   wire: Wire.Bytes,
   initial: () => ({}),
   isInitial: (value) => Object.keys(value).length === 0,
   read: (reader) => readStruct(inner(reader)),
   write: (writer, value) => writer.nested(() => writeFields(writer, value)),
-  writeFields: (writer, value) => writeFields(writer, value),
 };
+
+/**
+ * Return `held` as the bytes of a Struct.
+ *
+ * @throws PluginError `message.number_too_large`, or `message.payload_invalid` for what JSON has no form for.
+ */
+export function encodeStruct(held: JsonObject): Buffer {
+  const writer = new Writer();
+  writeFields(writer, held);
+  return writer.finish();
+}
 
 /** Return the object that the bytes of a Struct hold. */
 export function decodeStruct(bytes: Buffer, start: number, end: number): JsonObject {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from cdpplugin.errors import PluginError
@@ -60,4 +61,20 @@ class Loop(asyncio.BaseEventLoop):
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what *work* gives."""
-        return self.run_until_complete(work)
+        try:
+            return self.run_until_complete(work)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        """Cancel what a call that failed has left waiting."""
+        left = asyncio.all_tasks(self)
+        for task in left:
+            task.cancel()
+        if left:
+            with suppress(PluginError):
+                self.run_until_complete(asyncio.wait(left))
+
+    def __del__(self) -> None:
+        """Do nothing: a loop that holds neither sockets nor threads need not be closed."""

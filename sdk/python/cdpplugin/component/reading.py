@@ -47,6 +47,8 @@ def read(text: str, encoding: Encoding) -> Received:
         messages = decode_many(text)
     except PayloadInvalid:
         return _read_singly(text, encoding)
+    if not isinstance(messages, list):
+        raise _no_array()
     length = len(messages)
     batch = _batch(messages, lambda: decode_many(text), encoding)
     return Received(batch, range(length), {}, length)
@@ -93,7 +95,11 @@ def _texts_of(text: str) -> Iterator[str]:
                 yield text[begin : found.start()]
             begin = found.end()
     if depth or text[begin:].strip() or not text.lstrip().startswith("["):
-        raise PayloadInvalid("expected an array of messages, got something else")
+        raise _no_array()
+
+
+def _no_array() -> PayloadInvalid:
+    return PayloadInvalid("expected an array of messages, got something else")
 
 
 def _batch(messages: list[Any], again: Callable[[], list[Any]], encoding: Encoding) -> Batch:

@@ -98,16 +98,33 @@ def _members(
     """Return the member *name* of each output, nothing where it is the input's; None: all are."""
     if given is inputs and rows == range(len(inputs)):
         return None
-    head = b',"%b":' % name.encode()
+    write = _Member(name)
     return [
-        b"" if value is (held := inputs[row]) or _equal(value, held) else head + encode_json(value)
+        b"" if value is (held := inputs[row]) or _equal(value, held) else write(value)
         for value, row in zip(given, rows, strict=True)
     ]
 
 
+class _Member:
+    """Writes a member; a value that comes many times over, such as a source, is written once."""
+
+    def __init__(self, name: str) -> None:
+        self._head = b',"%b":' % name.encode()
+        self._last: Any = None
+        self._text = self._head + b"null"
+
+    def __call__(self, value: Any) -> bytes:
+        if value is not self._last:
+            self._text = self._head + encode_json(value)
+            self._last = value
+        return self._text
+
+
 def _equal(value: Any, held: Any) -> bool:
-    """Tell whether two values are the same text; 1, 1.0 and True in metadata are not the same."""
-    return isinstance(value, (str, SourceInfo)) and bool(value == held)
+    """Tell whether two values may stand for one another; 1, 1.0 and True in metadata may not."""
+    if isinstance(value, (str, SourceInfo)):
+        return bool(value == held)
+    return not value and not held
 
 
 def _payloads(out: Batch, batch: Batch, rows: Sequence[int]) -> list[bytes] | None:

@@ -12,7 +12,7 @@ import datetime
 import json
 import math
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from enum import Enum
 from typing import Any
 
@@ -21,8 +21,6 @@ from cdpplugin.json.plain import not_decoded, not_encoded, not_finite, plain, un
 DEPTH = 800
 """Deepest nesting that is read."""
 
-_KEYS_MADE_UP = ('"null":', '"true":', '"false":')
-"""What the library writes for keys that are None, True or False, which no JSON key is."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 """An escaped half of a character; alone it is no text."""
 _BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
@@ -48,7 +46,8 @@ def encode_json(value: Any) -> bytes:
 def _text(value: Any) -> str:
     try:
         text = _encode(value)
-        if any(key in text for key in _KEYS_MADE_UP):
+        if '"null":' in text or '"true":' in text or '"false":' in text:
+            # Such keys may have been None, True or False, which no JSON key is.
             return _encode(_with_text_keys(value))
         return text
     except TypeError:  # a key that is neither a text nor a number
@@ -82,9 +81,9 @@ def _plain(value: Any) -> Any:
 def _duration(value: datetime.timedelta) -> str:
     """Return *value* as an ISO 8601 duration of days and seconds."""
     sign, held = ("-", -value) if value < datetime.timedelta() else ("", value)
-    days = f"{held.days}D" if held.days else ""
+    days = f"{held.days}D" if held.days or not held else ""
     fraction = f".{held.microseconds:06d}".rstrip("0") if held.microseconds else ""
-    seconds = f"T{held.seconds}{fraction}S" if held.seconds or fraction or not days else ""
+    seconds = f"T{held.seconds}{fraction}S" if held.seconds or fraction else ""
     return f"{sign}P{days}{seconds}"
 
 
@@ -126,9 +125,36 @@ def _refuse(word: str) -> Any:
     raise ValueError(f"`{word}` is no JSON")
 
 
-_encode = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
-).encode
+_Scan = Callable[[Any, int], Iterable[str]]
+
+_open: dict[int, Any] = {}
+"""The containers that are being written, by which the encoder tells a circle."""
+
+
+def _make_scan() -> _Scan:
+    """Return the encoder in C itself: to ask the library for one each time takes as long again."""
+    encoder = json.JSONEncoder(
+        ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
+    )
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return lambda value, _: (encoder.encode(value),)
+    quote = json.encoder.encode_basestring
+    scan: _Scan = make(_open, _plain, quote, None, ":", ",", False, False, False)
+    return scan
+
+
+_scan = _make_scan()
+
+
+def _encode(value: Any) -> str:
+    try:
+        return "".join(_scan(value, 0))
+    except BaseException:
+        _open.clear()
+        raise
+
+
 _decode = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse).decode
 
 

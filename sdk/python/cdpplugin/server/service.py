@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -12,19 +13,24 @@ from grpc.aio import ServicerContext
 import cdpplugin
 from cdpplugin import wire
 from cdpplugin.batch import Batch
+from cdpplugin.errors import ConfigInvalid, Fatal, PluginError
+from cdpplugin.function import as_plugin_error
 from cdpplugin.handles import ConsumerHandle, PluginHandle, ProcessorHandle, SourceHandle
+from cdpplugin.metadata import HealthStatus
 from cdpplugin.outputs import Outputs
 from cdpplugin.payloads import decode_json
 from cdpplugin.server.place import Place
 from cdpplugin.server.sizes import fitting
+from cdpplugin.server.source import SourceStream
 from cdpplugin.server.status import refusing
-from cdpplugin.server.streams import ConsumerStream, ProcessorStream, Readings, SourceStream
+from cdpplugin.server.streams import ConsumerStream, ProcessorStream, Readings
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.v1.plugin_pb2_grpc import PluginServiceServicer
 
 if TYPE_CHECKING:
     Context = ServicerContext[Any, Any]
 
+_NO_OBJECT = "expected the configuration to be a JSON object"
 _EVERY = (pb.FEATURE_CONFIGURE, pb.FEATURE_LIFECYCLE, pb.FEATURE_HEALTH)
 _OF_KIND = {
     "source": (pb.FEATURE_READ,),
@@ -68,8 +74,8 @@ class PluginService(PluginServiceServicer):
         self, request: pb.ConfigureRequest, context: Context
     ) -> pb.ConfigureResponse:
         """Hand over the configuration."""
-        async with refusing(context):
-            await self._handle.configure(decode_json(request.config or b"{}"))
+        async with refusing(context, foreign=grpc.StatusCode.INVALID_ARGUMENT):
+            await self._handle.configure(_object(request.config or b"{}"))
         return pb.ConfigureResponse()
 
     async def Start(self, request: pb.StartRequest, context: Context) -> pb.StartResponse:  # noqa: N802
@@ -79,7 +85,7 @@ class PluginService(PluginServiceServicer):
             self.started = True
             await self._handle.start(wire.decode_context(request))
             if request.imported_state:
-                await self._handle.import_state(request.imported_state)
+                await self._import_state(request.imported_state)
             if isinstance(self._handle, SourceHandle):
                 description = wire.encode_description(await self._handle.describe())
                 response.source.CopyFrom(description)
@@ -89,24 +95,40 @@ class PluginService(PluginServiceServicer):
                     response.durable_position = position
         return response
 
+    async def _import_state(self, state: bytes) -> None:
+        if not self._handle.keeps_state:
+            raise Fatal(
+                "the plugin was handed a state and keeps none", code="plugin.state_unsupported"
+            )
+        await self._handle.import_state(state)
+
     async def Stop(self, request: pb.StopRequest, context: Context) -> pb.StopResponse:  # noqa: N802
         """Stop the plugin."""
         response = pb.StopResponse()
         async with refusing(context):
-            if request.export_state and self._handle.keeps_state:
-                response.exported_state = await self._handle.export_state()
-            await self.stop()
+            try:
+                if self.started and request.export_state and self._handle.keeps_state:
+                    response.exported_state = await self._handle.export_state()
+            finally:
+                await self.stop()
         return response
 
     async def stop(self) -> None:
-        """Stop the plugin, once."""
-        self.started = False
-        await self._handle.stop()
+        """Stop the plugin once, if it was started."""
+        if self.started:
+            self.started = False
+            await self._handle.stop()
 
     async def Health(self, request: pb.HealthRequest, context: Context) -> pb.HealthResponse:  # noqa: N802
-        """Say how the plugin is."""
-        async with refusing(context):
-            return wire.encode_health(await self._handle.health())
+        """Say how the plugin is; one that cannot say is unhealthy."""
+        try:
+            status = await self._handle.health()
+        except Exception as error:
+            status = HealthStatus("unhealthy", as_plugin_error(error).message)
+        try:
+            return wire.encode_health(status)
+        except PluginError as error:
+            return wire.encode_health(replace(status, details={"details_error": error.message}))
 
     async def Process(self, request: pb.ProcessRequest, context: Context) -> pb.ProcessResponse:  # noqa: N802
         """Process one message."""
@@ -167,3 +189,18 @@ class PluginService(PluginServiceServicer):
                 grpc.StatusCode.UNIMPLEMENTED, f"the plugin is a {actual} and has no such call"
             )
         return self._handle
+
+
+def _object(config: bytes) -> dict[str, Any]:
+    """Return a configuration.
+
+    Raises:
+        ConfigInvalid: It is no JSON object.
+    """
+    try:
+        value = decode_json(config)
+    except PluginError as error:
+        raise ConfigInvalid(_NO_OBJECT) from error
+    if not isinstance(value, dict):
+        raise ConfigInvalid(_NO_OBJECT)
+    return value

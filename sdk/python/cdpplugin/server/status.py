@@ -22,17 +22,24 @@ _MESSAGE_BYTES, _HINT_BYTES, _DETAILS_BYTES = 2000, 500, 800
 
 
 @asynccontextmanager
-async def refusing(context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
-    """Answer a call with the status of whatever is raised inside."""
+async def refusing(
+    context: ServicerContext[Any, Any], foreign: grpc.StatusCode = grpc.StatusCode.INTERNAL
+) -> AsyncIterator[None]:
+    """Answer a call with the status of whatever is raised inside.
+
+    An exception that is no `PluginError` has the status *foreign*.
+    """
     try:
         yield
     except AbortError:
         raise
     except Exception as error:
-        await refuse(context, error)
+        await refuse(context, error, foreign)
 
 
-async def refuse(context: ServicerContext[Any, Any], caught: Exception) -> NoReturn:
+async def refuse(
+    context: ServicerContext[Any, Any], caught: Exception, foreign: grpc.StatusCode
+) -> NoReturn:
     """End a call with the status of *caught*."""
     error = as_plugin_error(caught)
     if error is not caught:
@@ -43,16 +50,15 @@ async def refuse(context: ServicerContext[Any, Any], caught: Exception) -> NoRet
     message.hint = _cut(error.hint, _HINT_BYTES)
     trailer = ((ERROR_TRAILER, message.SerializeToString()),)
     details = _cut(error.message, _DETAILS_BYTES)
-    await context.abort(_status(error, known=error is caught), details, trailer)
+    other = grpc.StatusCode.INVALID_ARGUMENT if error is caught else foreign
+    await context.abort(_status(error, other), details, trailer)
     raise AssertionError("abort raises")
 
 
-def _status(error: PluginError, *, known: bool) -> grpc.StatusCode:
+def _status(error: PluginError, other: grpc.StatusCode) -> grpc.StatusCode:
     if isinstance(error, Retry):
         return grpc.StatusCode.UNAVAILABLE
-    if isinstance(error, Fatal):
-        return grpc.StatusCode.FAILED_PRECONDITION
-    return grpc.StatusCode.INVALID_ARGUMENT if known else grpc.StatusCode.INTERNAL
+    return grpc.StatusCode.FAILED_PRECONDITION if isinstance(error, Fatal) else other
 
 
 def _cut(text: str, size_bytes: int) -> str:

@@ -1,4 +1,4 @@
-"""The three long-lived calls: batches to a processor, from a source, to a consumer.
+"""Long-lived calls: batches to a processor, deliveries to a consumer (`source` has the third).
 
 When the plugin is to stop, each takes no more requests, finishes what it has begun, and
 ends with UNAVAILABLE: an end without an error would say that a source has come to its end.
@@ -7,20 +7,16 @@ ends with UNAVAILABLE: an end without an error would say that a source has come 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import aclosing, suppress
-from typing import Any, TypeVar, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from grpc.aio import ServicerContext
 
 from cdpplugin import wire
-from cdpplugin.delivery import Resume, SourceBatch
 from cdpplugin.errors import PluginError, Retry
 from cdpplugin.function import as_plugin_error
-from cdpplugin.handles import ConsumerHandle, SourceHandle
-from cdpplugin.log import get_logger
-from cdpplugin.server.credits import Credits
-from cdpplugin.server.sizes import cut_to_fit
+from cdpplugin.handles import ConsumerHandle
 from cdpplugin.v1 import plugin_pb2 as pb
 
 T = TypeVar("T")
@@ -60,9 +56,22 @@ class Readings:
             task.cancel()
 
 
-def _stopping() -> Retry:
+def stopping() -> Retry:
     """Return what a stream ends with that a stopping plugin can no longer serve."""
     return Retry("the plugin is stopping", code="plugin.unavailable")
+
+
+async def write(context: ServicerContext[Any, Any], response: Any) -> None:
+    """Send *response*; a cancellation waits until it is sent.
+
+    gRPC takes no status while a message is on its way, and the call would never end.
+    """
+    sending = asyncio.ensure_future(context.write(response))
+    try:
+        await asyncio.shield(sending)
+    except asyncio.CancelledError:
+        await asyncio.gather(sending, return_exceptions=True)
+        raise
 
 
 async def _hand_over(requests: AsyncIterator[T], take: Callable[[T], None]) -> None:
@@ -96,10 +105,15 @@ class ProcessorStream:
             ended = await readings.done(readings.begin(_hand_over(requests, self._take)))
             await asyncio.gather(*self._tasks)
             if not ended:
-                raise _stopping()
+                raise stopping()
         finally:
-            for task in self._tasks:
-                task.cancel()
+            await self._cancel_tasks()
+
+    async def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _take(self, request: pb.StreamRequest) -> None:
         if self._open >= self._credits:
@@ -124,88 +138,7 @@ class ProcessorStream:
 
     async def _write(self, response: pb.StreamResponse) -> None:
         async with self._writing:
-            await self._context.write(response)
-
-
-class SourceStream:
-    """One `Read` call."""
-
-    def __init__(
-        self, context: ServicerContext[Any, Any], source: SourceHandle, limit_bytes: int
-    ) -> None:
-        self._context = context
-        self._source = source
-        self._limit_bytes = limit_bytes
-        self._granted = Credits(0)
-        self._has_ended = False
-
-    async def run(self, requests: AsyncIterator[pb.ReadRequest], readings: Readings) -> None:
-        """Send what the source reads, as credits allow; hand on what is acknowledged.
-
-        Raises:
-            Retry: plugin.unavailable; the plugin is stopping.
-        """
-        requests = aiter(requests)
-        first = await anext(requests, None)
-        if first is None:
-            return
-        listening = asyncio.create_task(self._listen(first, requests))
-        sending = readings.begin(self._send(first, listening))
-        try:
-            if not await readings.done(sending):
-                raise _stopping()
-        finally:
-            listening.cancel()
-
-    async def _listen(self, first: pb.ReadRequest, requests: AsyncIterator[pb.ReadRequest]) -> None:
-        try:
-            await self._take(first)
-            async for request in requests:
-                await self._take(request)
-        except Exception as error:
-            self._granted.close(error)
-        else:
-            self._granted.close()
-
-    async def _take(self, request: pb.ReadRequest) -> None:
-        """Take credits and an acknowledgement; one that fails fails the reading, if it can."""
-        self._granted.grant(request.credits)
-        if not request.HasField("acknowledged_through"):
-            return
-        position = request.acknowledged_through
-        try:
-            await self._source.acknowledge(position)
-        except Exception as error:
-            if not self._has_ended:
-                raise
-            get_logger().error(f"an acknowledgement failed: {error}", position=position)
-
-    async def _send(self, first: pb.ReadRequest, listening: asyncio.Task[None]) -> None:
-        """Send the stream and its end, then wait for the end of the host's side."""
-        try:
-            await self._send_all(wire.decode_resume(first))
-        except Exception as error:
-            message = wire.encode_error(as_plugin_error(error))
-            await self._context.write(pb.ReadResponse(error=message))
-            return
-        if self._has_ended:
-            await self._context.write(pb.ReadResponse(ended=True))
-        await listening
-
-    async def _send_all(self, after: Resume | None) -> None:
-        """Send the stream until its end, or as far as credits go once the host grants no more."""
-        stream = cast("AsyncGenerator[SourceBatch, None]", self._source.read(after))
-        async with aclosing(stream):
-            while await self._granted.take():
-                found = await anext(stream, None)
-                if found is None:
-                    self._granted.check()
-                    self._has_ended = True
-                    return
-                for number, response in enumerate(cut_to_fit(found, self._limit_bytes)):
-                    if number and not await self._granted.take():
-                        return
-                    await self._context.write(response)
+            await write(self._context, response)
 
 
 class ConsumerStream:
@@ -228,7 +161,7 @@ class ConsumerStream:
             while (request := await waiting.get()) is not None:
                 await self._context.write(await self._respond(request))
             if not await readings.done(reading):
-                raise _stopping()
+                raise stopping()
         finally:
             reading.cancel()
             with suppress(asyncio.CancelledError, Exception):
@@ -238,11 +171,10 @@ class ConsumerStream:
         response = pb.ConsumeResponse(sequence=request.sequence)
         try:
             durable = await self._take(request)
-        except Exception as error:
-            response.error.CopyFrom(wire.encode_error(as_plugin_error(error)))
-        else:
             if durable is not None:
                 response.durable_through = durable
+        except Exception as error:
+            response.error.CopyFrom(wire.encode_error(as_plugin_error(error)))
         return response
 
     async def _take(self, request: pb.ConsumeRequest) -> int | None:

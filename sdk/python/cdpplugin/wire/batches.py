@@ -8,7 +8,7 @@ and go on as the same bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from cdpplugin.backing import BACKINGS, Backings, Received
 from cdpplugin.batch import JSON_CONTENT, NO_METADATA, NO_SOURCE, Batch, Constant, Lazy
@@ -30,17 +30,42 @@ class BatchInvalid(PluginError):
 
 
 class ReceivedMetadata(Lazy[Mapping[str, Any]]):
-    """A metadata column as it came; parsed when somebody reads it.
+    """A metadata column as it came; a row is parsed when somebody reads it.
 
     Attributes:
         texts: Each row as JSON bytes, empty for `{}`.
     """
 
-    __slots__ = ("texts",)
+    __slots__ = ("_values", "texts")
 
     def __init__(self, texts: Sequence[bytes]) -> None:
-        super().__init__(len(texts), lambda: list(map(metadata_of, texts)))
+        # Nothing makes all rows at once; a reference to `self` here would be a cycle.
+        super().__init__(len(texts), tuple)
         self.texts = texts
+        self._values: list[Mapping[str, Any] | None] = [None] * len(texts)
+
+    def _read(self) -> Sequence[Mapping[str, Any]]:
+        return [self._value(row) for row in range(len(self.texts))]
+
+    def _value(self, row: int) -> Mapping[str, Any]:
+        value = self._values[row]
+        if value is None:
+            value = self._values[row] = metadata_of(self.texts[row])
+        return value
+
+    @overload
+    def __getitem__(self, row: int) -> Mapping[str, Any]: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[Mapping[str, Any]]: ...
+    def __getitem__(self, row: int | slice) -> Mapping[str, Any] | Sequence[Mapping[str, Any]]:
+        """Return a row; one that cannot be parsed fails alone."""
+        return super().__getitem__(row) if isinstance(row, slice) else self._value(row)
+
+    def take(self, rows: Sequence[int]) -> ReceivedMetadata:
+        return ReceivedMetadata([self.texts[row] for row in rows])
+
+    def slice(self, start: int, stop: int) -> ReceivedMetadata:
+        return ReceivedMetadata(self.texts[start:stop])
 
 
 def metadata_of(text: bytes) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 //! JSON as text: read without building values, so that numbers keep every digit.
 
 mod from;
+mod nesting;
 mod reader;
 mod to;
 mod unescape;

@@ -1,5 +1,6 @@
 //! Walks over JSON text (RFC 8259) and checks it, without building anything.
 
+use super::nesting::Nesting;
 use crate::bytes::Span;
 
 /// What is wrong with a text, and where.
@@ -33,36 +34,6 @@ pub(crate) struct Written {
 pub(crate) struct Reader<'a> {
     text: &'a [u8],
     at: usize,
-}
-
-/// Which kinds of brackets are open, a bit each: 1 is an object.
-#[derive(Default)]
-struct Nesting {
-    depth: usize,
-    bits: u64,
-    outer: Vec<u64>,
-}
-
-impl Nesting {
-    fn open(&mut self, object: bool) {
-        if self.depth > 0 && self.depth % 64 == 0 {
-            self.outer.push(self.bits);
-        }
-        self.bits = self.bits << 1 | u64::from(object);
-        self.depth += 1;
-    }
-
-    fn close(&mut self) {
-        self.depth -= 1;
-        self.bits >>= 1;
-        if self.depth > 0 && self.depth % 64 == 0 {
-            self.bits = self.outer.pop().unwrap_or(0);
-        }
-    }
-
-    fn in_object(&self) -> bool {
-        self.bits & 1 == 1
-    }
 }
 
 impl<'a> Reader<'a> {

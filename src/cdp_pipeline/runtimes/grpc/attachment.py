@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from cdp_pipeline.runtimes.grpc.logs import Stream
+from cdp_pipeline.runtimes.processes.logs import Stream
 
 _HEADER = struct.Struct(">BxxxL")
 _STREAMS: dict[int, Stream] = {1: "stdout", 2: "stderr"}

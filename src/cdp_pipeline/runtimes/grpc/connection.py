@@ -10,9 +10,9 @@ import grpc
 import grpc.aio
 
 from cdp_pipeline.runtimes.grpc.client import GET_METADATA, Client
-from cdp_pipeline.runtimes.grpc.ending import Ending
-from cdp_pipeline.runtimes.grpc.environment import OLDEST_PROTOCOL
 from cdp_pipeline.runtimes.grpc.faults import PluginUnavailable
+from cdp_pipeline.runtimes.grpc.handshake import OLDEST_PROTOCOL
+from cdp_pipeline.runtimes.processes.ending import Ending
 from cdpplugin import PluginError, PluginMetadata
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import PROTOCOL, decode_metadata

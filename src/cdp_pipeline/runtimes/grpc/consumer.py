@@ -17,12 +17,13 @@ from cdp_pipeline.runtimes.grpc.handles import CallTerms, GrpcPlugin, is_heavy, 
 from cdp_pipeline.runtimes.grpc.life import Life
 from cdp_pipeline.runtimes.grpc.replay import Replay
 from cdp_pipeline.runtimes.grpc.singles import process_singly
-from cdp_pipeline.runtimes.grpc.sizes import Piece, cut
+from cdp_pipeline.runtimes.grpc.sizes import Piece, cut, with_batch
 from cdpplugin import Batch, Context, Delivery, PluginMetadata
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import decode_error
 
 FORGET_S = 300.0
+_BATCH = pb.ConsumeRequest.BATCH_FIELD_NUMBER
 
 
 class GrpcConsumer(GrpcPlugin):
@@ -103,18 +104,22 @@ class GrpcConsumer(GrpcPlugin):
             self._terms.deadlines.durable_s, self._terms.deadlines.batch_s(len(delivery.batch))
         )
         requests = list(_requests(sent.pieces, delivery))
-        for number, request in enumerate(requests):
+        for number, (request, data) in enumerate(requests):
             try:
-                await self._ask(connection, request, timeout_s)
+                await self._ask(connection, request, timeout_s, data)
             except BaseException:
                 if number:  # it holds half of the delivery, which nobody can take back
                     connection.discard()
                 raise
 
     async def _ask(
-        self, connection: Connection, request: pb.ConsumeRequest, timeout_s: float
+        self,
+        connection: Connection,
+        request: pb.ConsumeRequest,
+        timeout_s: float,
+        batch: bytes | None = None,
     ) -> None:
-        """Send *request* and take the answer.
+        """Send *request*, with *batch* in it, and take the answer.
 
         Raises:
             PluginTimeout: No answer came in time.
@@ -125,7 +130,8 @@ class GrpcConsumer(GrpcPlugin):
         request.sequence = self._sequence
         try:
             async with asyncio.timeout(timeout_s):
-                data = await self._exchange(connection, request)
+                whole = request if batch is None else with_batch(request, _BATCH, batch)
+                data = await self._exchange(connection, whole)
         except TimeoutError:
             self._end_stream()
             connection.discard()
@@ -144,7 +150,7 @@ class GrpcConsumer(GrpcPlugin):
         if response.HasField("durable_through"):
             self._note(response.durable_through, request.completed_through)
 
-    async def _exchange(self, connection: Connection, request: pb.ConsumeRequest) -> bytes:
+    async def _exchange(self, connection: Connection, request: pb.ConsumeRequest | bytes) -> bytes:
         if self._stream is None or self._stream[0] is not connection:
             self._stream = connection, Duplex(connection.client, CONSUME)
         call = self._stream[1]
@@ -203,16 +209,20 @@ class GrpcConsumer(GrpcPlugin):
             raise outputs.errors[min(outputs.errors)]
 
 
-def _requests(pieces: Sequence[Piece], delivery: Delivery) -> Iterator[pb.ConsumeRequest]:
-    """Yield *delivery* in as many requests as there are pieces; only the last has its mark."""
+def _requests(
+    pieces: Sequence[Piece], delivery: Delivery
+) -> Iterator[tuple[pb.ConsumeRequest, bytes | None]]:
+    """Yield *delivery* in as many requests, and their batches, as there are pieces.
+
+    Only the last has its mark.
+    """
     if not pieces:
-        yield pb.ConsumeRequest(completed_through=delivery.completed_through)
+        yield pb.ConsumeRequest(completed_through=delivery.completed_through), None
     for piece in pieces:
         positions = [delivery.positions[row] for row in piece.rows]
         is_last = piece is pieces[-1]
         mark = delivery.completed_through if is_last else positions[0] - 1
-        yield pb.ConsumeRequest(
-            batch=piece.message,
-            positions=positions,
-            completed_through=min(mark, delivery.completed_through),
+        request = pb.ConsumeRequest(
+            positions=positions, completed_through=min(mark, delivery.completed_through)
         )
+        yield request, piece.data

@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import Any
 
 from cdp_pipeline.runtimes.grpc.attachment import Attachment
-from cdp_pipeline.runtimes.grpc.ending import Ending
 from cdp_pipeline.runtimes.grpc.engine import Engine
 from cdp_pipeline.runtimes.grpc.launches import Launch
-from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.processes.ending import Ending
+from cdp_pipeline.runtimes.processes.logs import LogLines
 
 _REMOVAL_S = 30
 """Longest wait for the engine to have removed a container, in seconds."""

@@ -19,16 +19,13 @@ from cdp_pipeline.runtimes.grpc.confinement import PORT, SOCKET_FOLDER, confined
 from cdp_pipeline.runtimes.grpc.connection import Connection
 from cdp_pipeline.runtimes.grpc.contained import ContainerInstance
 from cdp_pipeline.runtimes.grpc.engine import Engine, labels
-from cdp_pipeline.runtimes.grpc.environment import (
-    granted_variables,
-    handshake_variables,
-    new_token,
-)
+from cdp_pipeline.runtimes.grpc.handshake import handshake_variables, new_token
 from cdp_pipeline.runtimes.grpc.launches import SOCKET_NAME, Launch
-from cdp_pipeline.runtimes.grpc.listeners import listens_in_namespace
 from cdp_pipeline.runtimes.grpc.local import LaunchTerms
-from cdp_pipeline.runtimes.grpc.logs import LogLines
 from cdp_pipeline.runtimes.grpc.meeting import Address, Meeting, Terms
+from cdp_pipeline.runtimes.processes.environment import granted_variables
+from cdp_pipeline.runtimes.processes.listeners import listens_in_namespace
+from cdp_pipeline.runtimes.processes.logs import LogLines
 
 _POLL_S = 0.1
 _SOCKET_S = 1.0

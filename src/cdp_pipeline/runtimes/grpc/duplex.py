@@ -25,9 +25,9 @@ class Duplex:
         self._sending = asyncio.Lock()
         self._is_begun = False
 
-    async def send(self, request: Message) -> bool:
+    async def send(self, request: Message | bytes) -> bool:
         """Send *request*; False where the call has ended, which `receive` explains."""
-        data = request.SerializeToString()
+        data = request if isinstance(request, bytes) else request.SerializeToString()
         async with self._sending:
             try:
                 await self._write(data)

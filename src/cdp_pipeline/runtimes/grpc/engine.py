@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from cdp_pipeline.errors import ArtifactError
 from cdp_pipeline.observability.logs import logger
-from cdp_pipeline.runtimes.grpc.liveness import ProcessIdentity, own_identity
 from cdp_pipeline.runtimes.grpc.reaper import is_dead
+from cdp_pipeline.runtimes.processes.liveness import ProcessIdentity, own_identity
 
 T = TypeVar("T")
 

@@ -25,7 +25,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from cdp_pipeline.runtimes.grpc.ending import Ending, with_last_lines
+from cdp_pipeline.runtimes.processes.ending import Ending, with_last_lines
 from cdpplugin import Fatal, PluginError, Retry
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import decode_error

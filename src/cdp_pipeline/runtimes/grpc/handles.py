@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cdp_pipeline.runtimes.deadlines import Deadlines
 from cdp_pipeline.runtimes.grpc import client
 from cdp_pipeline.runtimes.grpc.client import DEFAULT_MAX_MESSAGE_BYTES
 from cdp_pipeline.runtimes.grpc.connection import Connection
-from cdp_pipeline.runtimes.grpc.deadlines import Deadlines
 from cdp_pipeline.runtimes.grpc.life import Life
 from cdpplugin import Batch, Context, Encoding, HealthStatus, PluginError, PluginMetadata
 from cdpplugin.backing import BACKINGS, Backings

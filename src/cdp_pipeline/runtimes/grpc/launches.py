@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cdp_pipeline.errors import StateError
-from cdp_pipeline.runtimes.grpc.liveness import ProcessIdentity, own_identity
+from cdp_pipeline.runtimes.processes.liveness import ProcessIdentity, own_identity
 
 SOCKET_NAME = "plugin.sock"
 _PATH_LIMIT_BYTES = 100

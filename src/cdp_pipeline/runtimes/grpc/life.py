@@ -19,8 +19,8 @@ from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.grpc import client, faults
 from cdp_pipeline.runtimes.grpc.client import Method
 from cdp_pipeline.runtimes.grpc.connection import Connection
-from cdp_pipeline.runtimes.grpc.ending import with_last_lines
 from cdp_pipeline.runtimes.grpc.restarts import Deaths, RestartPolicy
+from cdp_pipeline.runtimes.processes.ending import with_last_lines
 from cdpplugin import ConfigInvalid, Context, PluginError, Retry, encode_json
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import encode_context

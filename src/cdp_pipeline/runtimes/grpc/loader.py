@@ -17,13 +17,11 @@ from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.errors import PluginFault
-from cdp_pipeline.runtimes.grpc.building import Builder
-from cdp_pipeline.runtimes.grpc.command import command_of
+from cdp_pipeline.runtimes.building.builder import Builder
+from cdp_pipeline.runtimes.deadlines import DEFAULT_TIMEOUT_S, Deadlines
+from cdp_pipeline.runtimes.declared import completed, differences
 from cdp_pipeline.runtimes.grpc.connection import Connection
 from cdp_pipeline.runtimes.grpc.consumer import GrpcConsumer
-from cdp_pipeline.runtimes.grpc.deadlines import DEFAULT_TIMEOUT_S, Deadlines
-from cdp_pipeline.runtimes.grpc.declared import completed, differences
-from cdp_pipeline.runtimes.grpc.environment import basic_environment
 from cdp_pipeline.runtimes.grpc.handles import CallTerms
 from cdp_pipeline.runtimes.grpc.launches import Launches
 from cdp_pipeline.runtimes.grpc.life import Launcher, Life
@@ -33,6 +31,8 @@ from cdp_pipeline.runtimes.grpc.reaper import reap
 from cdp_pipeline.runtimes.grpc.remote import POLICY, RemoteTerms, address_of, replicas
 from cdp_pipeline.runtimes.grpc.replicas import ReplicatedProcessor, meet
 from cdp_pipeline.runtimes.grpc.source import GrpcSource
+from cdp_pipeline.runtimes.processes.command import command_of
+from cdp_pipeline.runtimes.processes.environment import basic_environment
 from cdpplugin import PluginError, PluginMetadata
 from cdpplugin.backing import BACKINGS, Backings
 

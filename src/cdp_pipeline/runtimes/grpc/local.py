@@ -13,20 +13,16 @@ from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.grpc.client import DEFAULT_MAX_MESSAGE_BYTES
 from cdp_pipeline.runtimes.grpc.connection import Connection
-from cdp_pipeline.runtimes.grpc.ending import Ending
-from cdp_pipeline.runtimes.grpc.environment import (
-    basic_environment,
-    granted_variables,
-    handshake_variables,
-    new_token,
-)
+from cdp_pipeline.runtimes.grpc.handshake import handshake_variables, new_token
 from cdp_pipeline.runtimes.grpc.launches import Launch, Launches
-from cdp_pipeline.runtimes.grpc.logs import LogLines
 from cdp_pipeline.runtimes.grpc.meeting import START_TIMEOUT_S, Address, Meeting, Terms
 from cdp_pipeline.runtimes.grpc.port import HeldPort
-from cdp_pipeline.runtimes.grpc.process import GRACE_S, PluginProcess
 from cdp_pipeline.runtimes.grpc.reaper import end_marked
 from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
+from cdp_pipeline.runtimes.processes.ending import Ending
+from cdp_pipeline.runtimes.processes.environment import basic_environment, granted_variables
+from cdp_pipeline.runtimes.processes.logs import LogLines
+from cdp_pipeline.runtimes.processes.process import GRACE_S, PluginProcess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

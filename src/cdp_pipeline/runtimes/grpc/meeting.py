@@ -23,16 +23,16 @@ from cdp_pipeline.runtimes.grpc.client import (
     channel_options,
 )
 from cdp_pipeline.runtimes.grpc.connection import METADATA_REQUEST, Connection, Instance
-from cdp_pipeline.runtimes.grpc.ending import with_last_lines
-from cdp_pipeline.runtimes.grpc.environment import OLDEST_PROTOCOL
 from cdp_pipeline.runtimes.grpc.faults import (
     ProtocolUnsupported,
     StartFailed,
     StartTimeout,
     refused,
 )
-from cdp_pipeline.runtimes.grpc.listeners import users_on
+from cdp_pipeline.runtimes.grpc.handshake import OLDEST_PROTOCOL
 from cdp_pipeline.runtimes.grpc.tls import tls_failure
+from cdp_pipeline.runtimes.processes.ending import with_last_lines
+from cdp_pipeline.runtimes.processes.listeners import users_on
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import PROTOCOL
 

@@ -6,12 +6,10 @@ repetition makes sense; no row is left without an answer.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
-
-import msgspec
+from collections.abc import Awaitable, Callable
 
 from cdp_pipeline.observability.logs import logger
+from cdp_pipeline.runtimes.encodable import checked, joined
 from cdp_pipeline.runtimes.grpc import client
 from cdp_pipeline.runtimes.grpc.connection import Connection
 from cdp_pipeline.runtimes.grpc.faults import PluginTimeout, ProtocolViolation
@@ -25,11 +23,13 @@ from cdp_pipeline.runtimes.grpc.handles import (
 from cdp_pipeline.runtimes.grpc.isolation import Isolation
 from cdp_pipeline.runtimes.grpc.life import Life
 from cdp_pipeline.runtimes.grpc.singles import IN_FLIGHT, process_singly
-from cdp_pipeline.runtimes.grpc.sizes import Piece, cut, joined
+from cdp_pipeline.runtimes.grpc.sizes import Piece, cut, with_batch
 from cdp_pipeline.runtimes.grpc.stream import BatchStream, StreamBroken
 from cdpplugin import Batch, Fatal, Outputs, PluginError, PluginMetadata, Retry
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import decode_outputs
+
+_BATCH = pb.ProcessBatchRequest.BATCH_FIELD_NUMBER
 
 
 class GrpcProcessor(GrpcPlugin):
@@ -107,14 +107,14 @@ class GrpcProcessor(GrpcPlugin):
         timeout_s = self._terms.deadlines.batch_s(len(piece.rows))
         if pb.FEATURE_STREAM in connection.features:
             try:
-                return await self._open_stream(connection).ask(piece.message, timeout_s)
+                return await self._open_stream(connection).ask(piece.data, timeout_s)
             except TimeoutError:
                 # It holds the batch for too long, and nothing else would free it.
                 connection.discard()
                 raise self._life.late("a batch", timeout_s) from None
             except StreamBroken as broken:
                 await self._check_alive(connection, broken)
-        request = pb.ProcessBatchRequest(batch=piece.message)
+        request = with_batch(pb.ProcessBatchRequest(), _BATCH, piece.data)
         try:
             return await self._life.call(connection, client.PROCESS_BATCH, request, timeout_s)
         except PluginTimeout:
@@ -158,7 +158,7 @@ class GrpcProcessor(GrpcPlugin):
             limit_bytes=self._terms.max_message_bytes,
             in_flight=1 if self._metadata.stateful else IN_FLIGHT,
         )
-        return _checked(outputs)
+        return checked(outputs)
 
     async def _check_responsive(self, connection: Connection) -> None:
         """End an instance that answers nothing any more after one of its answers was late."""
@@ -174,7 +174,7 @@ class GrpcProcessor(GrpcPlugin):
             ProtocolViolation: It does not fit the batch.
         """
         try:
-            return _checked(decode_outputs(answer, rows, self._terms.backings))
+            return checked(decode_outputs(answer, rows, self._terms.backings))
         except PluginError as error:
             name = self._metadata.reference
             raise ProtocolViolation(f"plugin `{name}` answered nonsense: {error}") from error
@@ -198,31 +198,3 @@ class _Subject:
 
     def excuse(self, instance: Connection) -> None:
         self._life.excuse(instance)
-
-
-_check_json = msgspec.json.Decoder(msgspec.Raw).decode
-
-
-def _checked(outputs: Outputs) -> Outputs:
-    """Return *outputs*, rows whose payload is no JSON turned into errors."""
-    errors: dict[int, PluginError] = {}
-    for part in outputs.parts:
-        if part.batch.payloads.encoding in ("json", "sep51"):
-            _check_part(part.batch.payloads.json(), part.rows, errors)
-    return replace(outputs, errors={**outputs.errors, **errors}) if errors else outputs
-
-
-def _check_part(
-    payloads: Sequence[bytes], rows: Sequence[int], errors: dict[int, PluginError]
-) -> None:
-    for index, payload in enumerate(payloads):
-        try:
-            _check_json(payload)
-            if not payload.isascii():
-                payload.decode()
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            errors[rows[index]] = PluginError(
-                f"expected a payload in JSON, got something else: {error}",
-                code="message.payload_invalid",
-                hint="this is a fault of the plugin; tell its author",
-            )

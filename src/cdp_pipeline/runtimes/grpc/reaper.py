@@ -14,7 +14,12 @@ from pathlib import Path
 
 from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.grpc.launches import Launches, LaunchRecord
-from cdp_pipeline.runtimes.grpc.liveness import ProcessIdentity, identify, is_running, may_judge
+from cdp_pipeline.runtimes.processes.liveness import (
+    ProcessIdentity,
+    identify,
+    is_running,
+    may_judge,
+)
 
 
 def reap(launches: Launches) -> list[str]:

@@ -23,10 +23,10 @@ from cdp_pipeline.errors import ArtifactError
 from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.grpc.client import DEFAULT_MAX_MESSAGE_BYTES, Channel
 from cdp_pipeline.runtimes.grpc.connection import Connection
-from cdp_pipeline.runtimes.grpc.ending import Ending
 from cdp_pipeline.runtimes.grpc.faults import PluginUnavailable
 from cdp_pipeline.runtimes.grpc.meeting import START_TIMEOUT_S, Address, Meeting, Terms
 from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
+from cdp_pipeline.runtimes.processes.ending import Ending
 
 _ADDRESS = re.compile(
     r"(?:dns:(?://[^/]*/)?)?(?P<host>[^:/\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d+)"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 
+from cdp_pipeline.runtimes.encodable import joined
 from cdp_pipeline.runtimes.grpc.faults import (
     MessageAtFault,
     PluginCrashed,
     PluginTimeout,
     ProtocolViolation,
 )
-from cdp_pipeline.runtimes.grpc.sizes import joined
 from cdpplugin import Batch, Outputs, PluginError
 
 Failed = PluginCrashed | PluginTimeout | ProtocolViolation

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from cdp_pipeline.runtimes.encodable import encodable
 from cdp_pipeline.runtimes.grpc.faults import MessageTooLarge, PluginCrashed
-from cdp_pipeline.runtimes.grpc.sizes import ENVELOPE_BYTES, encodable
+from cdp_pipeline.runtimes.grpc.sizes import ENVELOPE_BYTES
 from cdpplugin import Batch, Encoding, Outputs, PluginError
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import collect_responses, encode_requests

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from google.protobuf.message import Message
+
+from cdp_pipeline.runtimes.encodable import encodable
 from cdp_pipeline.runtimes.grpc.faults import MessageTooLarge
-from cdpplugin import Batch, Encoding, OutputPart, Outputs, PluginError
-from cdpplugin.v1 import plugin_pb2 as pb
+from cdpplugin import Batch, Encoding, PluginError
 from cdpplugin.wire import encode_batch
 
 ENVELOPE_BYTES = 4096
@@ -22,11 +24,11 @@ class Piece:
 
     Attributes:
         rows: Which rows of the batch.
-        message: They, encoded.
+        data: They, as the bytes of a `MessageBatch`.
     """
 
     rows: Sequence[int]
-    message: pb.MessageBatch
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +44,6 @@ class Cut:
     errors: dict[int, PluginError]
 
 
-def encodable(
-    batch: Batch, encoding: Encoding
-) -> tuple[Batch, Sequence[int], dict[int, PluginError]]:
-    """Return *batch* in *encoding*, which of its rows that are, and why the others are not."""
-    every = range(len(batch))
-    try:
-        return batch.to(encoding), every, {}
-    except PluginError as whole:
-        errors: dict[int, PluginError] = {}
-        rows = [row for row in every if not _refusal(batch, row, encoding, errors)]
-        if len(rows) == len(every):
-            return batch.slice(0, 0), (), dict.fromkeys(every, whole)
-        return batch.take(rows).to(encoding) if rows else batch.slice(0, 0), rows, errors
-
-
 def cut(batch: Batch, encoding: Encoding, limit_bytes: int) -> Cut:
     """Return *batch* in pieces of at most *limit_bytes*, its payloads in *encoding*.
 
@@ -66,16 +53,6 @@ def cut(batch: Batch, encoding: Encoding, limit_bytes: int) -> Cut:
     room = limit_bytes - ENVELOPE_BYTES
     pieces = list(_pieces(held, rows, 0, len(held), room, errors)) if len(held) else []
     return Cut(pieces, errors)
-
-
-def _refusal(batch: Batch, row: int, encoding: Encoding, errors: dict[int, PluginError]) -> bool:
-    """Note why row *row* has no form in *encoding*; False if it has one."""
-    try:
-        batch.slice(row, row + 1).to(encoding)
-    except PluginError as error:
-        errors[row] = error
-        return True
-    return False
 
 
 def _pieces(
@@ -90,10 +67,10 @@ def _pieces(
     part = batch.slice(start, stop)
     size = part.payloads.size_bytes
     if size <= room or stop - start == 1:
-        message = encode_batch(part)
-        size = message.ByteSize() + POSITION_BYTES * len(part)
+        data = encode_batch(part).SerializeToString()
+        size = len(data) + POSITION_BYTES * len(part)
         if size <= room:
-            yield Piece(rows[start:stop], message)
+            yield Piece(rows[start:stop], data)
             return
     if stop - start == 1:
         errors[rows[start]] = MessageTooLarge(
@@ -105,16 +82,15 @@ def _pieces(
     yield from _pieces(batch, rows, middle, stop, room, errors)
 
 
-def joined(
-    answers: Sequence[tuple[Sequence[int], Outputs]], cut_errors: dict[int, PluginError]
-) -> Outputs:
-    """Return the answers to the pieces of a batch as the answer to the whole."""
-    if len(answers) == 1 and not cut_errors:
-        return answers[0][1]
-    parts, errors, dropped = [], dict(cut_errors), dict[str, int]()
-    for rows, outputs in answers:
-        parts += [OutputPart(p.batch, [rows[row] for row in p.rows]) for p in outputs.parts]
-        errors |= {rows[row]: error for row, error in outputs.errors.items()}
-        for reason, count in outputs.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + count
-    return Outputs(parts, errors, dropped)
+def with_batch(request: Message, field: int, data: bytes) -> bytes:
+    """Return *request* as bytes, with the batch *data* in *field*, which it has not.
+
+    The batch is not copied into the request first: messages one after another are their
+    union (protobuf encoding, "Last One Wins").
+    """
+    size, length = bytearray(), len(data)
+    while length > 0x7F:
+        size.append(length & 0x7F | 0x80)
+        length >>= 7
+    size.append(length)
+    return b"".join((request.SerializeToString(), bytes([field << 3 | 2]), size, data))

@@ -14,10 +14,12 @@ import grpc.aio
 from cdp_pipeline.runtimes.grpc.client import STREAM, Client
 from cdp_pipeline.runtimes.grpc.duplex import Duplex
 from cdp_pipeline.runtimes.grpc.faults import ProtocolViolation
+from cdp_pipeline.runtimes.grpc.sizes import with_batch
 from cdpplugin.server.credits import Credits
 from cdpplugin.v1 import plugin_pb2 as pb
 from cdpplugin.wire import decode_error
 
+_BATCH = pb.StreamRequest.BATCH_FIELD_NUMBER
 _MOST_CREDITS = 1024
 """More unanswered batches than this are never granted in earnest."""
 
@@ -55,8 +57,8 @@ class BatchStream:
         """Whether batches can be sent."""
         return self._broken is None
 
-    async def ask(self, batch: pb.MessageBatch, timeout_s: float) -> pb.ProcessBatchResponse:
-        """Return the plugin's answer to *batch*, once it has room for it.
+    async def ask(self, batch: bytes, timeout_s: float) -> pb.ProcessBatchResponse:
+        """Return the plugin's answer to *batch*, a `MessageBatch`, once it has room for it.
 
         Each batch that the plugin already holds adds *timeout_s* to the wait for this one.
         After a timeout the batch stays with the plugin, and its answer is ignored.
@@ -76,7 +78,7 @@ class BatchStream:
         self._waiting[sequence] = answer
         try:
             async with asyncio.timeout(timeout_s * len(self._waiting)):
-                await self._send(pb.StreamRequest(sequence=sequence, batch=batch))
+                await self._send(with_batch(pb.StreamRequest(sequence=sequence), _BATCH, batch))
                 return await answer
         finally:
             if self._waiting.pop(sequence, None) and not answer.done():
@@ -87,7 +89,7 @@ class BatchStream:
         self._call.end()
         await asyncio.wait([self._reading])
 
-    async def _send(self, request: pb.StreamRequest) -> None:
+    async def _send(self, request: bytes) -> None:
         """Send *request*.
 
         Raises:

@@ -11,7 +11,7 @@ import ctypes
 import wasmtime
 
 from cdp_pipeline.errors import ArtifactError
-from cdp_pipeline.runtimes.wasm.answer import RECORD, Answer
+from cdp_pipeline.runtimes.wasm.answer import RECORD, Answer, Status
 from cdp_pipeline.runtimes.wasm.exported import (
     ExportedFunction,
     ExportedProcedure,
@@ -147,6 +147,11 @@ class CoreGuest:
         if at + RECORD.size > end:
             raise self._outside(name, at, RECORD.size, end)
         status, address, size = RECORD.unpack(ctypes.string_at(base + at, RECORD.size))
+        if status > Status.NO_MEMORY or (status == Status.NO_MEMORY and name != "failure"):
+            raise AnswerInvalid(
+                f"plugin `{self._cell.reference}` answered `{name}` with the status {status}, "
+                "expected one from 0 to 5"
+            )
         if not size:
             return Answer(status, b"")
         if address + size > end:

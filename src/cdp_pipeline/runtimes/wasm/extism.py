@@ -17,7 +17,7 @@ from typing import Any
 import wasmtime
 
 from cdp_pipeline.errors import ArtifactError
-from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.processes.logs import LogLines
 from cdp_pipeline.runtimes.wasm.answer import Answer, Status, instructed
 from cdp_pipeline.runtimes.wasm.core import SIGNATURES
 from cdp_pipeline.runtimes.wasm.exported import ExportedFunction, signature_of

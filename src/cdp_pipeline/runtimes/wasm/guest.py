@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import wasmtime
 
-from cdp_pipeline.runtimes.grpc.ending import with_last_lines
+from cdp_pipeline.runtimes.processes.ending import with_last_lines
 from cdp_pipeline.runtimes.wasm import faults
 from cdp_pipeline.runtimes.wasm.answer import Answer, Status
 from cdp_pipeline.runtimes.wasm.clock import RealClock
@@ -174,7 +174,10 @@ def _expire(store: wasmtime.Store | None) -> None:
 
 
 _OUT_OF_MEMORY = ("out of memory", "memory allocation of", "MemoryError", "allocation failed")
-_ALLOCATION_FAILURES = ("alloc_error", "rust_oom", "OutOfMemory", "out_of_memory")
+_ALLOCATION_FAILURES = (
+    *("alloc_error", "rust_oom", "OutOfMemory", "out_of_memory"),
+    *("__mcache_", "stackalloc", "persistentalloc"),  # Go's
+)
 
 
 def _speaks_of_memory(lines: Sequence[str], error: Exception) -> bool:

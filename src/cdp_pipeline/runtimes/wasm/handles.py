@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from cdp_pipeline.runtimes.deadlines import Deadlines
 from cdp_pipeline.runtimes.encodable import joined
-from cdp_pipeline.runtimes.grpc.deadlines import Deadlines
 from cdp_pipeline.runtimes.wasm.answer import Status, error_of
 from cdp_pipeline.runtimes.wasm.cpu import DutyCycle
 from cdp_pipeline.runtimes.wasm.faults import GuestFault, GuestTimeout

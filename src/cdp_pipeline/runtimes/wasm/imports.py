@@ -15,7 +15,7 @@ import wasmtime
 import wasmtime.component
 
 from cdp_pipeline.errors import ArtifactError
-from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.processes.logs import LogLines
 from cdp_pipeline.runtimes.wasm.clock import Clock, poll, subscriptions_size
 from cdpplugin import encode_json
 

@@ -17,10 +17,10 @@ from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.errors import PluginFault
 from cdp_pipeline.observability.logs import logger
-from cdp_pipeline.runtimes.grpc.building import Builder
-from cdp_pipeline.runtimes.grpc.deadlines import DEFAULT_TIMEOUT_S, Deadlines
-from cdp_pipeline.runtimes.grpc.declared import completed, differences
-from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.building.builder import Builder
+from cdp_pipeline.runtimes.deadlines import DEFAULT_TIMEOUT_S, Deadlines
+from cdp_pipeline.runtimes.declared import completed, differences
+from cdp_pipeline.runtimes.processes.logs import LogLines
 from cdp_pipeline.runtimes.wasm.binary import kind_of, read_code
 from cdp_pipeline.runtimes.wasm.compiled import CompiledCache
 from cdp_pipeline.runtimes.wasm.cpu import DutyCycle

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from google.protobuf.message import DecodeError
 
+from cdp_pipeline.runtimes.deadlines import Deadlines
 from cdp_pipeline.runtimes.encodable import checked, encodable, joined, readable
-from cdp_pipeline.runtimes.grpc.deadlines import Deadlines
 from cdp_pipeline.runtimes.wasm.answer import Status, error_of
 from cdp_pipeline.runtimes.wasm.component import TEXT_BATCH
 from cdp_pipeline.runtimes.wasm.faults import AnswerInvalid

@@ -10,7 +10,7 @@ import wasmtime
 import wasmtime.component
 
 from cdp_pipeline.errors import CdpError
-from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.processes.logs import LogLines
 from cdp_pipeline.runtimes.wasm import imports
 from cdp_pipeline.runtimes.wasm.clock import Clock, RealClock, VirtualClock
 from cdp_pipeline.runtimes.wasm.compiled import Compiled
@@ -26,7 +26,7 @@ from cdpplugin import PluginError
 START_S = 60.0
 """Time in which an instance must be made, in seconds."""
 
-_TOO_SMALL = ("exceeds memory limit", "memory count too high")
+_TOO_SMALL = ("exceeds memory limit", "exceeds table limit", "memory count too high")
 """How wasmtime words the refusal of memory, or of one more memory, at the start."""
 
 

@@ -21,11 +21,11 @@ from typing import Any
 
 from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.observability.logs import logger
-from cdp_pipeline.runtimes.grpc.build_command import build_environment, run_build, withheld
-from cdp_pipeline.runtimes.grpc.command import own_executable
-from cdp_pipeline.runtimes.grpc.exclusive import exclusively
-from cdp_pipeline.runtimes.grpc.logs import LogLines
-from cdp_pipeline.runtimes.grpc.python_environment import PythonEnvironment, PythonEnvironments
+from cdp_pipeline.runtimes.building.build_command import build_environment, run_build, withheld
+from cdp_pipeline.runtimes.building.exclusive import exclusively
+from cdp_pipeline.runtimes.building.python_environment import PythonEnvironment, PythonEnvironments
+from cdp_pipeline.runtimes.processes.command import own_executable
+from cdp_pipeline.runtimes.processes.logs import LogLines
 
 _NOT_SOURCES = frozenset({"node_modules", "__pycache__", "target"})
 _MOST_FILES = 20_000

@@ -2,7 +2,8 @@
 
 A line that is a JSON object with `level` and `message` is taken as such
 (`spec/handshake.md`, section 1); any other line is the message. Long lines are cut; a flood
-is counted instead of written. The last lines are kept, for the error if the plugin dies.
+is counted instead of written. The last lines are kept, for the error if the plugin dies, and
+before them the one that says why, where a program prints that before a long dump of its stacks.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ LINE_LIMIT_BYTES = 8192
 LINES_PER_S = 200
 BURST_LINES = 2000
 KEPT_LINES = 20
+DUMP_LINES = 500
+_REASONS = ("fatal error: ", "panic: ")  # Go's
 _CHUNK_BYTES = 65536
 _OURS = frozenset(
     {"event", "level", "timestamp", "plugin", "stage", "pipeline", "message", "stream", "logger"}
@@ -50,13 +53,18 @@ class LogLines:
         self._unsaid = 0
         self._open: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
         self._last: deque[str] = deque(maxlen=KEPT_LINES)
+        self._reason: str | None = None
+        self._since_reason = 0
         self._lock = threading.Lock()
 
     @property
     def last_lines(self) -> list[str]:
         """The last lines, oldest first; of structured ones the message."""
         with self._lock:
-            return list(self._last)
+            lines = list(self._last)
+            if self._reason is not None and self._reason not in lines:
+                lines.insert(0, self._reason)
+            return lines
 
     def feed(self, stream: Stream, data: bytes) -> None:
         """Take what came on *stream*."""
@@ -94,7 +102,7 @@ class LogLines:
         self._unsaid += count
         self.left_out += count
         for line in last:
-            self._last.append(_parsed(line.rpartition(b"\n")[2])[1])
+            self._keep(_parsed(line.rpartition(b"\n")[2])[1])
 
     def _tell(self) -> None:
         if self._unsaid:
@@ -105,11 +113,19 @@ class LogLines:
         if not line.strip():
             return
         level, message, fields = _parsed(line)
-        self._last.append(message)
+        self._keep(message)
         # A line that cannot be written, such as to a reader that has gone, must not end the
         # reading: the plugin would wait for ever at its next line.
         with suppress(Exception):
             getattr(self._log, level)(message, stream=stream, **fields)
+
+    def _keep(self, message: str) -> None:
+        self._last.append(message)
+        self._since_reason += 1
+        if message.startswith(_REASONS):
+            self._reason, self._since_reason = message, 0
+        elif self._since_reason > DUMP_LINES:
+            self._reason = None
 
 
 def _parsed(line: bytes) -> tuple[str, str, Mapping[str, Any]]:

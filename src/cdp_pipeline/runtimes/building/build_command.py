@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cdp_pipeline.errors import ArtifactError
-from cdp_pipeline.runtimes.grpc.ending import with_last_lines
-from cdp_pipeline.runtimes.grpc.environment import basic_environment
-from cdp_pipeline.runtimes.grpc.logs import LogLines
-from cdp_pipeline.runtimes.grpc.process import PluginProcess
+from cdp_pipeline.runtimes.processes.ending import with_last_lines
+from cdp_pipeline.runtimes.processes.environment import basic_environment
+from cdp_pipeline.runtimes.processes.logs import LogLines
+from cdp_pipeline.runtimes.processes.process import PluginProcess
 
 _TOOLS = re.compile(
     r"GO[A-Z0-9]+|CGO_\w+|CARGO(_\w+)?|RUST\w*|NPM_\w+|NODE_\w+|PIP_\w+|UV_\w+"
-    r"|CC|CXX|AR|(C|CPP|CXX|LD)FLAGS|SSL_\w+|XDG_\w+"
+    r"|CC|CXX|AR|(C|CPP|CXX|LD)FLAGS|WASI_SDK_PATH|ZIG_\w+|SSL_\w+|XDG_\w+"
     r"|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy"
 )
 """What compilers, package managers and their downloads need."""

@@ -17,11 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from cdp_pipeline.errors import ArtifactError
-from cdp_pipeline.runtimes.grpc import keeper
-from cdp_pipeline.runtimes.grpc.ending import Ending
-from cdp_pipeline.runtimes.grpc.listeners import listening
-from cdp_pipeline.runtimes.grpc.liveness import ProcessIdentity, identify
-from cdp_pipeline.runtimes.grpc.logs import LogLines, LogPump
+from cdp_pipeline.runtimes.processes import keeper
+from cdp_pipeline.runtimes.processes.ending import Ending
+from cdp_pipeline.runtimes.processes.listeners import listening
+from cdp_pipeline.runtimes.processes.liveness import ProcessIdentity, identify
+from cdp_pipeline.runtimes.processes.logs import LogLines, LogPump
 
 GRACE_S = 10.0
 """Time between SIGTERM and SIGKILL, in seconds."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from cdp_pipeline.runtimes.grpc.faults import StartFailed
-from cdpplugin import PluginMetadata
+from cdpplugin import Fatal, PluginMetadata
 from cdpplugin.metadata import ResourceRequirements
 
 _EMPTY: tuple[object, ...] = ("", (), {}, ResourceRequirements())
@@ -15,10 +14,10 @@ def completed(said: PluginMetadata, manifest: PluginMetadata) -> PluginMetadata:
     """Return *said*, fields that it leaves empty taken from *manifest*.
 
     Raises:
-        StartFailed: plugin.kind_mismatch; they disagree on what kind of plugin it is.
+        Fatal: plugin.kind_mismatch; they disagree on what kind of plugin it is.
     """
     if said.type != manifest.type:
-        raise StartFailed(
+        raise Fatal(
             f"plugin `{manifest.reference}` says that it is a {said.type}; "
             f"its manifest says {manifest.type}",
             code="plugin.kind_mismatch",

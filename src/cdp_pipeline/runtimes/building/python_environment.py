@@ -19,9 +19,9 @@ from pathlib import Path
 
 import cdpplugin
 from cdp_pipeline.artifacts.manifest import Manifest
-from cdp_pipeline.runtimes.grpc.build_command import build_environment, run_build
-from cdp_pipeline.runtimes.grpc.exclusive import exclusively
-from cdp_pipeline.runtimes.grpc.logs import LogLines
+from cdp_pipeline.runtimes.building.build_command import build_environment, run_build
+from cdp_pipeline.runtimes.building.exclusive import exclusively
+from cdp_pipeline.runtimes.processes.logs import LogLines
 
 LOCK_FILES = ("requirements.lock", "requirements.txt")
 _SDK_NEEDS = ("msgspec", "protobuf", "grpcio", "grpcio-health-checking")

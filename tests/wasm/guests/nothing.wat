@@ -1,0 +1,2 @@
+;; nothing: an empty module.
+(module)
