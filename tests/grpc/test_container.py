@@ -167,6 +167,7 @@ class TestConfinement:
             facts["PidsLimit"],
         )
         assert {} == (facts["PortBindings"] or {})
+        assert "container" == runtime_of(handle)  # nobody is told that its limits do not hold
         assert not (await handle.health()).details
 
     async def test_of_a_plugin_that_knows_only_a_port(
