@@ -8,7 +8,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -289,13 +288,13 @@ class TestEnd:
         """A host that is killed leaves no container: its lifeline ends, or the next host reaps."""
         command = [sys.executable, "-c", HOST, str(workshop.runtime), str(tmp_path), image, mode]
         environ = os.environ | {"PYTHONPATH": str(ROOT)}
-        host = subprocess.Popen(command, stdout=subprocess.PIPE, env=environ)
-        assert host.stdout is not None
-        assert b"ready\n" == host.stdout.readline()
-        assert 1 == len(labelled(client))
-        host.send_signal(signal.SIGKILL)
-        host.wait()
-        host.stdout.close()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ) as host:
+            try:
+                assert host.stdout is not None
+                assert b"ready\n" in iter(host.stdout.readline, b"")  # after lines of its log
+                assert 1 == len(labelled(client))
+            finally:
+                host.kill()
         if mode:
             engine = Engine(importlib.import_module("docker"), client)
             assert "raw@1.0.0" in await engine.reap()
