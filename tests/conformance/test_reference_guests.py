@@ -1,4 +1,8 @@
-"""The reference processors of every SDK that makes WebAssembly keep every rule, as guests."""
+"""The reference processors of every SDK that makes WebAssembly keep every rule, as guests.
+
+That in JavaScript is tried in `tests/sdks/test_components.py`, in a copy: its build installs, which
+takes away for a while what the same folder's process needs.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,6 @@ MAY_SKIP: Mapping[str, list[str]] = {
     "reference-rust/plugin.yaml": [NO_OUTPUT_TYPES, NO_FILES],
     "reference-c/plugin.yaml": [NO_OUTPUT_TYPES, NO_FILES],
     "reference-python/wasm.yaml": [NO_OUTPUT_TYPES, NO_FILES],
-    "reference-node/wasm.yaml": [NO_OUTPUT_TYPES, NO_FILES],
 }
 """What cannot be tried on a guest: it names no output types, or has no files to keep a diary in."""
 
@@ -40,7 +43,6 @@ NEEDS: Mapping[str, Callable[[], object]] = {
     "reference-rust": compiler,
     "reference-c": require(),
     "reference-python": require(),
-    "reference-node": require("node", "npm"),
 }
 
 

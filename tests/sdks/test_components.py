@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,8 @@ import wasmtime
 import wasmtime.component
 
 from cdp_pipeline.artifacts.manifest import load_manifest
-from cdp_pipeline.testing.launchers import Launchers, ManifestTarget
+from cdp_pipeline.runtimes.building.builder import Builder
+from cdp_pipeline.testing.launchers import Launchers, ModuleTarget
 from cdpplugin import Batch, Context, JsonPayloads, Outputs, Retry, testing
 from tests.conftest import ROOT
 from tests.grpc.conftest import Lines
@@ -130,11 +132,23 @@ def node_plugin(folder: Path) -> Both:
     return Both("node", place, "both.yaml", "both-wasm.yaml")
 
 
-@pytest.fixture(scope="module", params=["python", "node"])
-def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Both:
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Both:
+    """The file in Python."""
+    return python_plugin(tmp_path_factory.mktemp("python"))
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Both:
+    """The file in JavaScript."""
+    return node_plugin(tmp_path_factory.mktemp("node"))
+
+
+@pytest.fixture(params=["python", "node"])
+def both(request: pytest.FixtureRequest) -> Both:
     """The file of each language whose tools are there, built."""
-    folder = tmp_path_factory.mktemp(request.param)
-    return python_plugin(folder) if request.param == "python" else node_plugin(folder)
+    found: Both = request.getfixturevalue(request.param)
+    return found
 
 
 def batch(*payloads: Any) -> Batch:
@@ -248,14 +262,77 @@ def test_imports_and_exports(both: Both) -> None:
 
 
 def test_they_conform(both: Both) -> None:
-    """The component keeps every rule; in JavaScript so does the reference plugin."""
-    names = [both.component] + ["wasm.yaml"] * (both.language == "node")
-    for name in names:
-        target = ManifestTarget(name, load_manifest(both.folder / name))
+    """The component keeps every rule."""
+    found = tried(both.folder / "out/both.wasm", both.folder)
+    assert [] == [f"{each.case}: {each.reason}" for each in found.of("failed")]
 
-        async def report(target: ManifestTarget = target) -> testing.Report:
-            launchers = Launchers(os.environ, both.folder / "cache", log_of=lambda _: Lines())
-            return await testing.run(await launchers.subject(target))
 
-        found = asyncio.run(report())
-        assert [] == [f"{each.case}: {each.reason}" for each in found.of("failed")]
+def test_the_reference_plugin_in_javascript(node: Both) -> None:
+    """It keeps every rule, and none is left out but those that cannot hold in a sandbox."""
+    found = tried(node.folder / "processor.wasm", node.folder)
+    assert [] == [f"{each.case}: {each.reason}" for each in found.of("failed")]
+    assert "cdp-reference-processor@1.0.0" == found.plugin
+    skipped = ["metadata.output_schemas", "reference.context.life_once"]
+    assert skipped == [each.case for each in found.of("skipped")]
+
+
+def tried(file: Path, folder: Path) -> testing.Report:
+    """What the conformance suite says of the component in *file*."""
+
+    async def report() -> testing.Report:
+        launchers = Launchers(os.environ, folder / "cache", log_of=lambda _: Lines())
+        return await testing.run(await launchers.subject(ModuleTarget(str(file))))
+
+    return asyncio.run(report())
+
+
+def blocks(readme: str, language: str) -> list[str]:
+    """The code in *language* that stands in a README."""
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / readme).read_text(), re.DOTALL)
+
+
+async def worked(file: Path, *payloads: Any) -> Outputs:
+    """What the component in *file* answers."""
+    launchers = Launchers(os.environ, file.parent / "cache", log_of=lambda _: Lines())
+    async with launchers.launch_module(ModuleTarget(str(file))) as handle:
+        await handle.configure({})
+        await handle.start(Context("p", "s"))
+        outputs: Outputs = await handle.process_batch(batch(*payloads))
+        await handle.stop()
+    return outputs
+
+
+async def test_the_readme_in_python(tmp_path: Path) -> None:
+    """Its file is built by its manifest, with the host's own Python where it names none."""
+    if find_spec("componentize_py") is None:
+        pytest.skip("no componentize-py in this environment")
+    [file] = [each for each in blocks("sdk/python/README.md", "python") if "serve_" in each]
+    [text] = [each for each in blocks("sdk/python/README.md", "yaml") if "componentize" in each]
+    (tmp_path / "scorer.py").write_text(file)
+    (tmp_path / "wasm.yaml").write_text(text)
+    environ = {"PATH": os.defpath, "HOME": os.environ["HOME"]}
+    await Builder(tmp_path / "cache", environ).build(load_manifest(tmp_path / "wasm.yaml"))
+    outputs = await worked(tmp_path / "scorer.wasm", 1)
+    assert [{"score": 0.9}] == [
+        dict(each) for part in outputs.parts for each in part.batch.metadata
+    ]
+
+
+async def test_the_readme_in_javascript(node: Both) -> None:
+    """Its first plugin becomes a component by its command."""
+    readme = "sdk/node/README.md"
+    (node.folder / "large.js").write_text(blocks(readme, "js")[0])
+    [command] = [each for each in blocks(readme, "") if "cdpplugin-componentize" in each]
+    arguments = command.split("cdpplugin-componentize ")[1].split()
+    assert ["index.js", "-o", "large-payments.wasm"] == arguments
+    [script] = re.findall(r'"wasm": "npm ci && ([^"]*)"', (ROOT / readme).read_text())
+    assert ["cdpplugin-componentize", *arguments] == script.split()
+    run(
+        [str(node.folder / "node_modules/.bin/cdpplugin-componentize"), "large.js", *arguments[1:]],
+        node.folder,
+    )
+    outputs = await worked(node.folder / "large-payments.wasm", {"amount": 5}, {"amount": 5000})
+    assert [1] == [row for part in outputs.parts for row in part.rows]
+    assert [{"large": True}] == [
+        dict(each) for part in outputs.parts for each in part.batch.metadata
+    ]

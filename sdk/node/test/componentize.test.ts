@@ -105,6 +105,16 @@ describe("a bundle", () => {
     assert.doesNotMatch(code, /found-in-a-process/);
   });
 
+  it("may come from TypeScript", async (test) => {
+    const folder = folderOf(test, {
+      "package.json": '{"type":"module"}',
+      "index.ts":
+        'import { type Message, serveProcessor } from "cdpplugin"; serveProcessor({ name: "typed", version: "1.0.0" }, (m: Message): Message => m);',
+    });
+    writeFileSync(join(folder, "component.mjs"), (await bundle(join(folder, "index.ts"), [])).code);
+    assert.deepEqual(["typed"], answers(join(folder, "component.mjs"), "(c) => JSON.parse(c.metadata()).name"));
+  });
+
   it("what cannot be found is named", async (test) => {
     await assert.rejects(bundled(test, 'import "nowhere-to-be-found";'), {
       code: "plugin.build_failed",
