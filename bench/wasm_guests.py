@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import struct
@@ -19,8 +20,9 @@ from bench.bouncing import Bouncer, Catcher
 from bench.case import Skip
 from bench.process_plugins import BUILD_TIMEOUT_S, PLUGINS, Changed, last_line
 from bench.rig import Given, Invalid, Replay, payments, run_document
+from cdp_pipeline.config.paths import cache_folder
 from cdp_pipeline.observability.logs import configure_logs
-from cdpplugin import Batch, JsonPayloads, Plugin
+from cdpplugin import Batch, Context, JsonPayloads, Plugin
 
 EXTISM = "1.1.1"
 RUN_TIMEOUT_S = 60
@@ -74,6 +76,19 @@ def built_go(name: str, folder: Path) -> Path:
     module = folder / f"{name}.wasm"
     command = [go, "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared"]
     _run([*command, "-o", str(module), "."], PLUGINS / name, GOOS="wasip1", GOARCH="wasm")
+    return module
+
+
+def built_c(name: str, folder: Path) -> Path:
+    """Return the module of the C guest *name*, made by whatever compiler is here.
+
+    Raises:
+        Skip: None here makes modules.
+    """
+    module = folder / f"{name}.wasm"
+    command = ["sh", str(_ROOT / "sdk/c/wasm-cc"), "-o", str(module), "change.c"]
+    own = str(Path(sys.executable).parent)
+    _run(command, PLUGINS / name, PATH=os.pathsep.join([own, os.environ["PATH"]]))
     return module
 
 
@@ -163,6 +178,30 @@ def _pipeline(module: Path, source: Plugin, sink: Plugin, batch: Mapping[str, An
     configure_logs(level="warning")
     with TemporaryDirectory(prefix="cdp-bench-") as folder:
         run_document(document, Path(folder), Given({"source": source, "sink": sink}))
+
+
+def call_latencies(module: Path, messages: int) -> list[float]:
+    """Return how long single messages take through the host's handle of *module*, in us."""
+    return asyncio.run(_call_latencies(module, messages))
+
+
+async def _call_latencies(module: Path, messages: int) -> list[float]:
+    from cdp_pipeline.config.pipeline import PluginConfig
+    from cdp_pipeline.runtimes.wasm.loader import WasmLoader
+
+    loader = WasmLoader(os.environ, cache_folder(os.environ))
+    launch = loader.load_file(module, PluginConfig(name="guest", type="wasm"))
+    handle, batch, found = await launch(1), payments(1), []
+    await handle.configure({})
+    await handle.start(Context("bench", "guest"))
+    for _ in range(messages):
+        begun_s = perf_counter()
+        outputs = await handle.process_batch(batch)
+        found.append((perf_counter() - begun_s) * 1e6)
+        if outputs.errors:
+            raise Invalid("the guest has not changed a message")
+    await handle.stop()
+    return found
 
 
 def bare_latencies(module: Path, messages: int) -> list[float]:

@@ -11,7 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE_ENDINGS = frozenset(
-    {"bin", "json", "jsonl", "lock", "sock", "txt", "wasm", "yaml", "zst", "zstd"}
+    {"bin", "json", "jsonl", "lock", "sock", "txt", "wasm", "wit", "yaml", "zst", "zstd"}
 )
 MESSAGES = ("is ", "has ", "ends ", "does ", "gives ")
 """How a table's message goes on after its subject; hints begin with what to do."""

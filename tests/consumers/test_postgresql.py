@@ -264,7 +264,9 @@ class TestConnection:
         given = delivery(1, n=pa.array([0, 0]))
         await written(target, given)
         with psycopg.connect(target.database.dsn) as other:
-            target.query(f"ALTER DATABASE {target.database.name} SET deadlock_timeout = '20ms'")
+            # Whoever waits looks for a deadlock once: the consumer, when the other waits as well.
+            other.execute("SET deadlock_timeout = '60s'")
+            target.query(f"ALTER DATABASE {target.database.name} SET deadlock_timeout = '2s'")
             async with target.started(commit_interval="0s") as consumer:
                 other.execute("UPDATE rows SET n = 1 WHERE message_id = '1:000001'")
                 blocked = asyncio.create_task(consumer.consume(Delivery(given.batch, [2, 2], 2)))

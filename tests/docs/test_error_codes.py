@@ -15,7 +15,7 @@ import reference
 PAGE = (ROOT / "docs/reference/errors.md").read_text()
 _CODE = re.compile(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*")
 _OTHER_NAMES = r"(docker|grpc|reference|message)\..*"
-_FILE_NAMES = r".*\.(json|jsonl|yaml|sock|bin|zstd?|wasm)"
+_FILE_NAMES = r".*\.(json|jsonl|yaml|sock|bin|zstd?|wasm|wit)"
 _NO_CODE = re.compile(f"{_OTHER_NAMES}|{_FILE_NAMES}")
 """Keys of a manifest, options of gRPC, the reference plugin's tests, a variable; file names."""
 

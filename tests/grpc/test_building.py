@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -257,6 +260,34 @@ class TestTwoHosts:
                 await waiting
         (manifest.folder.parent / "go").touch()
         assert await yard.builder.ensure(manifest)
+
+
+async def test_a_file_system_that_locks_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a folder cannot be locked, as on NFS, a file elsewhere is held in its place."""
+    real = fcntl.flock
+
+    def flock(descriptor: int, operation: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "no folders here")
+        real(descriptor, operation)
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    instead, waits = tmp_path / "held", []
+    with pytest.raises(OSError, match="no folders here"):
+        async with exclusively(tmp_path):
+            pass
+    async with exclusively(tmp_path, instead=instead):
+        second = asyncio.create_task(hold_and_tell(tmp_path, instead, waits))
+        await until(lambda: waits == ["waiting"])
+    await second
+    assert ["waiting", "held"] == waits
+
+
+async def hold_and_tell(path: Path, instead: Path, told: list[str]) -> None:
+    async with exclusively(path, instead=instead, on_wait=lambda: told.append("waiting")):
+        told.append("held")
 
 
 class TestPythonEnvironment:

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import pytest
 
 from cdp_pipeline.config.limits import FileGrant, Limits, Permissions
 from cdp_pipeline.errors import ArtifactError
+from cdp_pipeline.host.plugins import runtime_of
 from cdp_pipeline.runtimes.grpc.confinement import volumes
 from cdp_pipeline.runtimes.grpc.engine import HOST_LABEL, Engine
 from cdpplugin import Context
@@ -167,6 +167,7 @@ class TestConfinement:
             facts["PidsLimit"],
         )
         assert {} == (facts["PortBindings"] or {})
+        assert "container" == runtime_of(handle)  # nobody is told that its limits do not hold
         assert not (await handle.health()).details
 
     async def test_of_a_plugin_that_knows_only_a_port(
@@ -287,13 +288,13 @@ class TestEnd:
         """A host that is killed leaves no container: its lifeline ends, or the next host reaps."""
         command = [sys.executable, "-c", HOST, str(workshop.runtime), str(tmp_path), image, mode]
         environ = os.environ | {"PYTHONPATH": str(ROOT)}
-        host = subprocess.Popen(command, stdout=subprocess.PIPE, env=environ)
-        assert host.stdout is not None
-        assert b"ready\n" == host.stdout.readline()
-        assert 1 == len(labelled(client))
-        host.send_signal(signal.SIGKILL)
-        host.wait()
-        host.stdout.close()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ) as host:
+            try:
+                assert host.stdout is not None
+                assert b"ready\n" in iter(host.stdout.readline, b"")  # after lines of its log
+                assert 1 == len(labelled(client))
+            finally:
+                host.kill()
         if mode:
             engine = Engine(importlib.import_module("docker"), client)
             assert "raw@1.0.0" in await engine.reap()

@@ -19,8 +19,9 @@ from cdp_pipeline.runtimes.grpc.faults import (
     PluginTimeout,
     PluginWornOut,
 )
-from cdp_pipeline.runtimes.grpc.isolation import FAN_OUT, KILLS, MOST_FAILED, Isolation
+from cdp_pipeline.runtimes.grpc.isolation import Isolation
 from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
+from cdp_pipeline.runtimes.grpc.search import FAN_OUT, KILLS, MOST_FAILED
 from cdp_pipeline.testing.doubles import MemoryConsumer, ScriptedSource
 from cdpplugin import Batch, Delivery, OutputPart, Outputs, Retry
 from tests.engine.conftest import Bench, Policy, numbers

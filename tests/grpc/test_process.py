@@ -59,7 +59,11 @@ class Host:
             env=environ,
         )
         assert self.process.stdout is not None
-        self.keeper = int(self.process.stdout.readline())
+        try:
+            self.keeper = int(self.process.stdout.readline())
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         self.process.kill()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from cdp_pipeline.runtimes.grpc.connection import Connection
 from cdp_pipeline.runtimes.grpc.faults import PluginCrashed, PluginWornOut, StateLost
 from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
 from cdpplugin import Batch, Fatal, JsonPayloads, Retry
@@ -144,6 +146,32 @@ class TestDeath:
         assert "it takes no connections any more" in str(outputs.errors[1])
         assert process.ended.done()
         assert [1] == values(await handle.process_batch(batch(1)))
+
+    async def test_is_not_a_refusal_of_a_busy_plugin(
+        self, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A plugin that says `not now` and has no thread left for another call is alive."""
+        asked, really = [], Connection.is_reachable
+
+        async def is_reachable(connection: Connection, _timeout_s: float) -> bool:
+            asked.append(await really(connection, 0.3))
+            return asked[-1]
+
+        monkeypatch.setattr(Connection, "is_reachable", is_reachable)
+        busy = tmp_path / "busy"
+        handle = await workshop.raw("singles-busy", str(busy))
+        process = handle._life.current
+        kinds = ["Again", "Slow"]
+        call = asyncio.create_task(handle.process_batch(batch(1, 2, types=kinds)))
+        async with asyncio.timeout(20):
+            while not asked or not busy.exists():
+                await asyncio.sleep(0.01)
+            busy.unlink()
+            outputs = await call
+        assert [True] == asked
+        assert {0: "not now"} == {row: str(error) for row, error in outputs.errors.items()}
+        assert [2] == values(outputs)
+        assert process is handle._life.current
 
     async def test_not_for_ever(self, workshop: Workshop) -> None:
         """A plugin that dies too often within the window is given up, cause named."""

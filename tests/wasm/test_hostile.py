@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -324,3 +326,34 @@ async def test_bad_health(workshop: Workshop, folder: Path, name: str) -> None:
     """A guest that answers nonsense when it is asked how it is, is unhealthy."""
     handle = await hostile(workshop, folder, name)
     assert "unhealthy" == (await handle.health()).status
+
+
+END = """
+import asyncio, sys
+from pathlib import Path
+from cdp_pipeline.config.limits import Limits
+from cdp_pipeline.config.pipeline import PluginConfig
+from cdp_pipeline.runtimes.wasm.loader import WasmLoader
+from cdpplugin import Batch, Context
+
+async def main():
+    path, cache, deed = sys.argv[1:]
+    plugin = PluginConfig(name="guest", type="wasm", limits=Limits(timeout=0.2))
+    handle = await WasmLoader({}, Path(cache)).load_file(Path(path), plugin)(1)
+    await handle.configure({})
+    await handle.start(Context())
+    asyncio.create_task(handle.process_batch(Batch.of("T", [{"do": deed}])))
+    while not handle.is_busy:
+        await asyncio.sleep(0)
+
+asyncio.run(main())
+print("ended", flush=True)
+"""
+
+
+@pytest.mark.parametrize("deed", ["flood_stdout", "flood_stderr", "flood_log", "loop"])
+def test_a_host_that_ends_with_a_guest_at_work(folder: Path, tmp_path: Path, deed: str) -> None:
+    """The interpreter ends in good order while a guest prints or loops on a thread."""
+    command = [sys.executable, "-c", END, _guests.guest("deeds", folder), tmp_path, deed]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (0, True) == (done.returncode, "ended\n" in done.stdout), done.stderr[-2000:]

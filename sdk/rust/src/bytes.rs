@@ -101,6 +101,12 @@ impl Bytes {
         }
     }
 
+    /// Tells whether these bytes are some piece of a buffer.
+    #[inline]
+    pub(crate) fn is_of(&self, buffer: &Buffer) -> bool {
+        matches!(&self.0, Held::Shared(held, _) if Rc::ptr_eq(held, buffer))
+    }
+
     /// Returns the same bytes, in memory of their own.
     pub fn own(&self) -> Self {
         self.to_vec().into()

@@ -66,9 +66,7 @@ impl<'a> OutputCollector<'a> {
         }
         self.check(row)?;
         self.unpass();
-        let unchanged = message
-            .payload
-            .is(self.batch.buffer(), self.batch.span(Name::Payloads, row));
+        let unchanged = message.payload.is_of(self.batch.buffer());
         self.unchanged += usize::from(unchanged);
         self.rows.push(row as u32);
         self.writer.add(message);

@@ -299,6 +299,21 @@ fn does_not_mix_encodings() {
     );
 }
 
+/// A payload that is not JSON may also go out with a later row of its batch.
+#[test]
+fn keeps_encodings_of_other_rows() {
+    let mut plugin = Plugin::new(batch_function(me(), |batch| {
+        let mut collector = OutputCollector::new(batch);
+        collector.add(1, &batch.message(0)?)?;
+        collector.outputs()
+    }));
+    let answer = plugin.process_wire(xdr(&[b"\xff", b"\xfe"])).unwrap();
+    assert_eq!(
+        (vec![1], &b"\xff"[..]),
+        (answer.rows, &*answer.outputs[0].payload)
+    );
+}
+
 /// Bytes that are no batch are refused, wherever they end.
 #[test]
 fn refuses_torn_batches() {

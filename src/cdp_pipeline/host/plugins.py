@@ -216,7 +216,7 @@ def _say_what_is_not_enforced(plugin: PluginConfig, handle: Handle) -> None:
     Raises:
         ConfigError: plugin.not_confined; the pipeline demands a sandbox.
     """
-    runtime = _runtime_of(handle)
+    runtime = runtime_of(handle)
     if plugin.sandbox == "required" and runtime != "wasm":
         raise ConfigError(
             f"`{plugin.name}` must be confined, and this version cannot confine it",
@@ -239,7 +239,8 @@ _ENFORCED: Mapping[str, frozenset[str]] = {
 }
 
 
-def _runtime_of(handle: Handle) -> str:
+def runtime_of(handle: Handle) -> str:
+    """Return what executes *handle*: `native`, `grpc`, `container` or `wasm`."""
     if isinstance(handle, native.NativePlugin):
         return "native"
     default = "container" if getattr(handle, "is_container", False) else "grpc"

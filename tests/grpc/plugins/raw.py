@@ -182,6 +182,19 @@ class SinglesHang(Plain):
         return super().Process(request, context)
 
 
+class SinglesBusy(Plain):
+    """Refuses type `Again` for now; answers nobody else while it works on a `Slow` one."""
+
+    def Process(self, request, context):
+        if request.type == "Again":
+            context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+        if request.type == "Slow":
+            open(sys.argv[2], "w").close()
+            while os.path.exists(sys.argv[2]):
+                time.sleep(0.01)
+        return super().Process(request, context)
+
+
 class SinglesLate(Plain):
     """Answers a message of type `Slow` when the next one of another type comes."""
 
@@ -449,6 +462,7 @@ MODES = {
     "hangs-all": HangsAll,
     "singles": Singles,
     "singles-hang": SinglesHang,
+    "singles-busy": SinglesBusy,
     "singles-late": SinglesLate,
     "deaf": Deaf,
     "unknown-rows": UnknownRows,
@@ -509,7 +523,8 @@ def main():
         ("grpc.max_receive_message_length", size),
         ("grpc.so_reuseport", 0),
     ]
-    server = grpc.server(futures.ThreadPoolExecutor(8), options=options)
+    threads = 1 if MODE == "singles-busy" else 8
+    server = grpc.server(futures.ThreadPoolExecutor(threads), options=options)
     SERVER.append(server)
     if MODE == "garbage":
         server.add_generic_rpc_handlers((Garbage(),))

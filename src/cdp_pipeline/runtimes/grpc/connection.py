@@ -10,6 +10,7 @@ import grpc
 import grpc.aio
 
 from cdp_pipeline.runtimes.grpc.client import GET_METADATA, Client
+from cdp_pipeline.runtimes.grpc.faults import PluginUnavailable
 from cdp_pipeline.runtimes.grpc.handshake import OLDEST_PROTOCOL
 from cdp_pipeline.runtimes.processes.ending import Ending
 from cdpplugin import PluginError, PluginMetadata
@@ -102,11 +103,13 @@ class Connection:
         return True
 
     async def is_reachable(self, timeout_s: float) -> bool:
-        """Tell whether it answers anything at all."""
+        """Tell whether it can be called at all; one that is busy for longer can be."""
         try:
             await self.client.call(GET_METADATA, METADATA_REQUEST, timeout_s)
-        except (grpc.aio.AioRpcError, PluginError):
-            return False
+        except grpc.aio.AioRpcError as error:
+            return error.code() is not grpc.StatusCode.UNAVAILABLE
+        except PluginError as error:
+            return not isinstance(error, PluginUnavailable)
         return True
 
     async def close(self) -> Ending:

@@ -40,7 +40,13 @@ class CallTerms:
 
 
 class GrpcPlugin:
-    """What every kind of plugin has."""
+    """What every kind of plugin has.
+
+    Attributes:
+        is_container: Whether it runs in a container, which enforces limits.
+    """
+
+    is_container = False
 
     def __init__(self, life: Life, metadata: PluginMetadata, terms: CallTerms) -> None:
         self._life = life

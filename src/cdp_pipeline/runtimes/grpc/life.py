@@ -36,7 +36,7 @@ _DEATH_S = 2.0
 """Longest wait between a broken connection and the news that the process ended."""
 _LINE_EVERY_S = 10.0
 """How often it is said that the plugin is waited for, in seconds."""
-_ANSWER_S = 5.0
+_ANSWER_S = 2.0
 """Longest wait for an answer that shows that an instance can be reached at all, in seconds."""
 _LATE = grpc.StatusCode.DEADLINE_EXCEEDED
 _OF_BROKEN_CONNECTIONS = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)

@@ -127,7 +127,9 @@ class GrpcLoader:
             launcher: Launcher = ContainerLauncher(manifest, plugin, limits, self._terms)
         else:
             launcher = await self._local(manifest, plugin)
-        return await self._handle(launcher, manifest.metadata(), limits)
+        handle = await self._handle(launcher, manifest.metadata(), limits)
+        handle.is_container = manifest.docker is not None
+        return handle
 
     async def _local(self, manifest: Manifest, plugin: PluginConfig) -> LocalLauncher:
         await self._builder.ensure(manifest)

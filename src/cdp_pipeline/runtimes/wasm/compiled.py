@@ -22,6 +22,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import wasmtime
 import wasmtime.component
@@ -46,7 +47,8 @@ class CompiledCache:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._held: dict[tuple[str, int], Compiled] = {}
+        # A version that nobody runs any more is let go.
+        self._held: WeakValueDictionary[tuple[str, int], Compiled] = WeakValueDictionary()
         self._turn = threading.Lock()
 
     def get(self, code: bytes, kind: Kind, engine: GuestEngine, where: str) -> Compiled:

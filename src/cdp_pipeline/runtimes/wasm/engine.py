@@ -6,12 +6,14 @@ guest's time is counted in ticks: a thread moves the engine's epoch on while any
 
 from __future__ import annotations
 
+import atexit
 import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.resources import files
+from weakref import WeakSet
 
 import wasmtime
 
@@ -20,6 +22,19 @@ TICK_S = 0.01
 STACK_BYTES = 1 << 20
 """Stack of one guest; a deeper recursion ends it."""
 FOREVER_TICKS = 1 << 62
+FAR_TICKS = 100_000
+"""More ticks than the longest deadline of a batch has."""
+
+
+_alive: WeakSet[GuestEngine] = WeakSet()
+
+
+@atexit.register
+def expire_all() -> None:
+    """End all guests before the interpreter ends: their threads must not find it half gone."""
+    for engine in list(_alive):
+        if engine.is_busy:
+            engine.expire()
 
 
 class GuestEngine:
@@ -41,6 +56,7 @@ class GuestEngine:
         config.wasm_gc = False
         config.wasm_component_model = True
         self.engine = wasmtime.Engine(config)
+        _alive.add(self)
         self.counts_fuel = counts_fuel
         self._own: dict[str, wasmtime.Module] = {}
         self._running = 0
@@ -55,10 +71,20 @@ class GuestEngine:
                 self._own[name] = wasmtime.Module(self.engine, bytes(wasmtime.wat2wasm(text)))
             return self._own[name]
 
+    def expire(self) -> None:
+        """End whatever guest runs, at its next step."""
+        for _ in range(FAR_TICKS):
+            self.engine.increment_epoch()
+
     @property
     def fingerprint(self) -> str:
         """What code compiled for it depends on, beside its source."""
         return f"{version('wasmtime')} fuel={self.counts_fuel} stack={STACK_BYTES}"
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a guest runs."""
+        return self._running > 0
 
     @contextmanager
     def running(self) -> Iterator[None]:

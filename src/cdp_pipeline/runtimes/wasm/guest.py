@@ -199,12 +199,16 @@ def _code_of(error: Exception) -> wasmtime.TrapCode | None:
     return next((code for word, code in words.items() if word in text), None)
 
 
+_WHY_CHARACTERS = 300
+
+
 def _why(error: Exception, code: Any) -> str:
     if isinstance(error, wasmtime.ExitTrap):
         return f"it ended itself with status {error.code}"
     if code is not None:
         return str(code.name).lower().replace("_", " ")
-    return " ".join(str(error).split())[-200:]
+    text = " ".join(str(error).split())
+    return text.rpartition("Caused by:")[2].strip()[:_WHY_CHARACTERS]
 
 
 class Stopwatch:

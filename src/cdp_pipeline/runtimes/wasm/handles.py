@@ -98,6 +98,11 @@ class WasmPlugin:
         return self._pool.replaced
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a guest of it is at work."""
+        return self._threads.is_busy
+
+    @property
     def cpu_s(self) -> float:
         """Processor time that its guests have used, in seconds."""
         return self._terms.cpu.used_s

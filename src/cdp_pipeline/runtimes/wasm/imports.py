@@ -6,10 +6,8 @@ exception of one thread where another one finds it. What it cannot do it says by
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import wasmtime
 import wasmtime.component
@@ -17,6 +15,7 @@ import wasmtime.component
 from cdp_pipeline.errors import ArtifactError
 from cdp_pipeline.runtimes.processes.logs import LogLines
 from cdp_pipeline.runtimes.wasm.clock import Clock, poll, subscriptions_size
+from cdp_pipeline.runtimes.wasm.printing import fd_write, put, take
 from cdpplugin import encode_json
 
 WASI = "wasi_snapshot_preview1"
@@ -53,11 +52,15 @@ def unknown_import(name: str, where: str, said: str = "") -> ArtifactError:
     )
 
 
-def core_linker(engine: wasmtime.Engine, lines: LogLines, clock: Clock) -> wasmtime.Linker:
-    """Return what a core module is linked against."""
-    linker = wasmtime.Linker(engine)
+def core_linker(
+    store: wasmtime.Store, lines: LogLines, clock: Clock, *, stdout_is_granted: bool
+) -> wasmtime.Linker:
+    """Return what a core module is linked against in *store*."""
+    linker = wasmtime.Linker(store.engine)
     linker.allow_shadowing = True
     linker.define_wasi()
+    original = linker.get(store, WASI, "fd_write")
+    assert isinstance(original, wasmtime.Func)
     define = linker.define_func
     define(HOST, "log", function_type("i32 i32 i32", ""), _logging(lines), access_caller=True)
     define(
@@ -72,6 +75,13 @@ def core_linker(engine: wasmtime.Engine, lines: LogLines, clock: Clock) -> wasmt
         "poll_oneoff",
         function_type("i32 i32 i32 i32", "i32"),
         _polling(clock),
+        access_caller=True,
+    )
+    define(
+        WASI,
+        "fd_write",
+        function_type("i32 i32 i32 i32", "i32"),
+        fd_write(original, lines, stdout_is_granted=stdout_is_granted),
         access_caller=True,
     )
     return linker
@@ -94,7 +104,7 @@ def component_linker(engine: wasmtime.Engine) -> wasmtime.component.Linker:
 
 def _logging(lines: LogLines) -> Callable[..., None]:
     def log(caller: wasmtime.Caller, level: int, address: int, size: int) -> None:
-        data = _read(caller, address, min(size & 0xFFFFFFFF, _LOG_LIMIT_BYTES))
+        data = take(caller, address, min(size & 0xFFFFFFFF, _LOG_LIMIT_BYTES))
         if data is None:
             return
         with suppress(Exception):
@@ -114,7 +124,7 @@ def log_line(level: str, data: bytes) -> bytes:
 def _clock_reading(clock: Clock) -> Callable[..., int]:
     def clock_time_get(caller: wasmtime.Caller, clock_id: int, _: int, address: int) -> int:
         now = clock.now_ns(clock_id).to_bytes(8, "little")
-        return _OK if _write(caller, address, now) else _FAULT
+        return _OK if put(caller, address, now) else _FAULT
 
     return clock_time_get
 
@@ -126,35 +136,12 @@ def _polling(clock: Clock) -> Callable[..., int]:
         size = subscriptions_size(count)
         if size < 0:
             return _INVALID
-        subscriptions = _read(caller, asked, size)
+        subscriptions = take(caller, asked, size)
         if subscriptions is None:
             return _FAULT
         events = poll(subscriptions, clock)
         number = (len(events) // 32).to_bytes(4, "little")
-        done = _write(caller, told, events) and _write(caller, told_at, number)
+        done = put(caller, told, events) and put(caller, told_at, number)
         return _OK if done else _FAULT
 
     return poll_oneoff
-
-
-def _span(caller: wasmtime.Caller, address: int, size: int) -> int | None:
-    """Return where *size* bytes at *address* of the caller's memory are; None if outside."""
-    memory: Any = caller.get("memory")
-    if not isinstance(memory, wasmtime.Memory):
-        return None
-    address &= 0xFFFFFFFF
-    if address + size > memory.data_len(caller):
-        return None
-    return ctypes.addressof(memory.data_ptr(caller).contents) + address
-
-
-def _read(caller: wasmtime.Caller, address: int, size: int) -> bytes | None:
-    at = _span(caller, address, size)
-    return None if at is None else ctypes.string_at(at, size)
-
-
-def _write(caller: wasmtime.Caller, address: int, data: bytes) -> bool:
-    at = _span(caller, address, len(data))
-    if at is not None:
-        ctypes.memmove(at, data, len(data))
-    return at is not None

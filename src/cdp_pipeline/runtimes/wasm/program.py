@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import wasmtime
 import wasmtime.component
@@ -21,6 +19,7 @@ from cdp_pipeline.runtimes.wasm.extism import MEMORIES, ExtismGuest, check_extis
 from cdp_pipeline.runtimes.wasm.faults import MemoryExceeded, StartRefused
 from cdp_pipeline.runtimes.wasm.grants import Grants
 from cdp_pipeline.runtimes.wasm.guest import Cell, Guest, GuestLimits
+from cdp_pipeline.runtimes.wasm.printing import Pipes
 from cdpplugin import PluginError
 
 START_S = 60.0
@@ -78,10 +77,10 @@ class Program:
     def _cell(self, clock: Clock) -> Cell:
         store = wasmtime.Store(self.engine.engine)
         wasi = wasmtime.WasiConfig()
-        wasi.stderr_custom = _printing(self.lines, "stderr")
-        if not self.grants.stdout:
-            wasi.stdout_custom = _printing(self.lines, "stdout")
         self.grants.apply(wasi)
+        lines: LogLines | Pipes = self.lines
+        if isinstance(self.compiled, wasmtime.component.Component):
+            lines = Pipes(wasi, self.lines, stdout_is_granted=self.grants.stdout)
         store.set_wasi(wasi)
         return Cell(
             store,
@@ -89,7 +88,7 @@ class Program:
             self.limits,
             self.reference,
             self._memories(),
-            lambda: self.lines.last_lines,
+            lambda: lines.last_lines,
             clock if isinstance(clock, RealClock) else None,
         )
 
@@ -106,11 +105,15 @@ class Program:
         imports.check_imports(self.compiled, self.where)
         if is_extism(self.compiled):
             check_extism(self.compiled, self.where)
-            linker = imports.core_linker(self.engine.engine, self.lines, clock)
+            linker = self._linker(cell, clock)
             return ExtismGuest(cell, self.compiled, linker, self.lines)
         exports = check_exports(self.compiled, self.where)
-        linker = imports.core_linker(self.engine.engine, self.lines, clock)
+        linker = self._linker(cell, clock)
         return CoreGuest(cell, linker.instantiate(cell.store, self.compiled), exports)
+
+    def _linker(self, cell: Cell, clock: Clock) -> wasmtime.Linker:
+        granted = self.grants.stdout
+        return imports.core_linker(cell.store, self.lines, clock, stdout_is_granted=granted)
 
     def _refused(self, cell: Cell, error: Exception) -> PluginError | CdpError:
         """Return why no instance can be made."""
@@ -131,7 +134,3 @@ def _named(text: str) -> str:
     """Return the name between the first backquotes of *text*."""
     parts = text.split("`")
     return parts[1] if len(parts) > 2 else "something"
-
-
-def _printing(lines: LogLines, stream: Any) -> Callable[[bytes], None]:
-    return lambda data: lines.feed(stream, data)

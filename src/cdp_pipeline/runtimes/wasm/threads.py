@@ -7,6 +7,7 @@ thread, and another thread takes its place.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,8 +15,23 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, TypeVar
+from weakref import WeakSet
+
+from cdp_pipeline.runtimes.wasm.engine import expire_all
 
 T = TypeVar("T")
+
+
+_alive: WeakSet[GuestThreads] = WeakSet()
+_LAST_S = 2.0
+
+
+@atexit.register
+def _end_all() -> None:
+    """Let no guest be at work while the interpreter ends."""
+    expire_all()
+    for threads in list(_alive):
+        threads.end(_LAST_S)
 
 
 class Stopped(Exception):
@@ -74,6 +90,7 @@ class GuestThreads:
         self._open: set[_Call] = set()
         self._threads: set[threading.Thread] = set()
         self._is_stopped = False
+        _alive.add(self)
 
     async def run(self, bound_s: float, function: Callable[..., T], *arguments: Any) -> T:
         """Return what *function* gives, called on a thread.
@@ -97,6 +114,11 @@ class GuestThreads:
             bound.cancel()
             self._open.discard(call)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call is being answered."""
+        return any(call.thread is not None for call in self._open)
+
     def stop(self) -> None:
         """End the threads when they have done what they do; refuse what waits for one."""
         self._is_stopped = True
@@ -106,6 +128,15 @@ class GuestThreads:
         for _ in self._threads:
             self._queue.put(None)
         self._threads.clear()
+
+    def end(self, timeout_s: float) -> None:
+        """End the threads, and wait for what they do just now; nobody is told."""
+        self._is_stopped = True
+        threads = list(self._threads)
+        for _ in threads:
+            self._queue.put(None)
+        for thread in threads:
+            thread.join(timeout_s)
 
     def _ensure(self) -> None:
         while len(self._threads) < self._count:
