@@ -288,7 +288,10 @@ def tried(file: Path, folder: Path) -> testing.Report:
 
 def blocks(readme: str, language: str) -> list[str]:
     """The code in *language* that stands in a README."""
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / readme).read_text(), re.DOTALL)
+    found = re.findall(
+        r"^```(\w*)\n(.*?)^```", (ROOT / readme).read_text(), re.DOTALL | re.MULTILINE
+    )
+    return [code for named, code in found if named == language]
 
 
 async def worked(file: Path, *payloads: Any) -> Outputs:
