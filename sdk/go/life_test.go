@@ -469,19 +469,22 @@ func TestReadFailsWithAnAcknowledgement(t *testing.T) {
 	}
 }
 
-// A host that grants nothing more and closes its side gets what it paid for, and no word of an end.
-func TestReadEndsWithTheCredits(t *testing.T) {
-	stream := reads(t, servePlugin(t, &counter{last: 9}), &pb.ReadRequest{Credits: 2})
+// The end of the host's side ends the reading, though the source waits for its next row.
+func TestReadEndsWithTheHostsSide(t *testing.T) {
+	source := &counter{last: 0, fault: "patient", acknowledged: make(chan int64, 1)}
+	stream := reads(t, servePlugin(t, source), &pb.ReadRequest{Credits: 2})
+	readNext(t, stream)
+	if err := stream.Send(&pb.ReadRequest{AcknowledgedThrough: Position(0)}); err != nil {
+		t.Fatal(err)
+	}
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		if got := readNext(t, stream); got.GetEnded() {
-			t.Errorf("expected a batch, got %v", got)
-		}
-	}
 	if got, err := stream.Recv(); !errors.Is(err, io.EOF) {
 		t.Errorf("expected the end of the call, got %v %v", got, err)
+	}
+	if got := <-source.acknowledged; got != 0 {
+		t.Errorf("expected 0, got %d", got)
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *service) Read(stream grpc.BidiStreamingServer[pb.ReadRequest, pb.ReadRe
 	defer cancel(nil)
 	reading := &reading{
 		service: s, source: source, stream: stream, cancel: cancel,
-		granted: make(chan struct{}, 1), heard: make(chan struct{}),
+		granted: make(chan struct{}, 1),
 	}
 	reading.take(ctx, first)
 	go reading.receive(ctx)
@@ -66,8 +66,6 @@ type reading struct {
 	cancel context.CancelCauseFunc
 	// granted wakes yield when there are new credits.
 	granted chan struct{}
-	// heard is closed when the host has ended its side, and all it acknowledged is handed on.
-	heard chan struct{}
 
 	state   sync.Mutex
 	credits uint64
@@ -81,7 +79,7 @@ type reading struct {
 	refused error
 }
 
-// errEnough is why yield sends no more: the host has ended its side, and its credits are used up.
+// errEnough is why a reading ends early: the host has ended its side.
 var errEnough = errors.New("the host wants no more batches")
 
 // receive takes credits and acknowledgements until the host has no more to say.
@@ -89,7 +87,7 @@ func (r *reading) receive(ctx context.Context) {
 	for {
 		request, err := r.stream.Recv()
 		if errors.Is(err, io.EOF) {
-			close(r.heard)
+			r.cancel(errEnough)
 			return
 		}
 		if err != nil {
@@ -142,7 +140,7 @@ func (r *reading) conclude() error {
 	return r.failed
 }
 
-// credit takes one credit, and waits for it as long as ctx lasts and the host may grant more.
+// credit takes one credit, and waits for it as long as ctx lasts.
 func (r *reading) credit(ctx context.Context) error {
 	for {
 		if cause := context.Cause(ctx); cause != nil {
@@ -160,18 +158,8 @@ func (r *reading) credit(ctx context.Context) error {
 		select {
 		case <-r.granted:
 		case <-ctx.Done():
-		case <-r.heard:
-			if !r.hasCredit() {
-				return errEnough
-			}
 		}
 	}
-}
-
-func (r *reading) hasCredit() bool {
-	r.state.Lock()
-	defer r.state.Unlock()
-	return r.credits > 0
 }
 
 func (r *reading) yield(ctx context.Context, batch SourceBatch) error {
@@ -217,10 +205,7 @@ func endedProto() *pb.ReadResponse { return &pb.ReadResponse{Ended: true} }
 // end says how the reading ended. Only after a source that came to its end does it say so and go on
 // listening: the host takes that for the end of the data.
 func (r *reading) end(ctx context.Context, err error) error {
-	switch {
-	case errors.Is(r.refused, errEnough):
-		return nil
-	case err == nil:
+	if err == nil {
 		err = r.refused
 	}
 	if err == nil && context.Cause(ctx) == nil {
@@ -232,12 +217,8 @@ func (r *reading) end(ctx context.Context, err error) error {
 	if err := r.stream.Send(endedProto()); err != nil {
 		return err
 	}
-	select {
-	case <-r.heard:
-		return nil
-	case <-ctx.Done():
-		return r.broken(ctx, nil)
-	}
+	<-ctx.Done()
+	return r.broken(ctx, nil)
 }
 
 // broken says why the reading ended: the source failed with err, or it was ended from outside.
@@ -251,6 +232,8 @@ func (r *reading) broken(ctx context.Context, err error) error {
 		return r.stream.Send(&pb.ReadResponse{Error: errorProto(failed)})
 	case cause == nil:
 		return r.stream.Send(&pb.ReadResponse{Error: errorProto(err)})
+	case errors.Is(cause, errEnough):
+		return nil
 	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
 		return status.FromContextError(cause).Err()
 	}

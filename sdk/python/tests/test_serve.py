@@ -330,13 +330,19 @@ class TestRead:
         [response] = await rest(stream)
         assert "numbers.cursor" == response.error.code
 
-    async def test_no_more_credits(self, numbers: PluginServiceStub) -> None:
-        """A host that grants nothing more and closes its side gets what it paid for."""
-        await configured(numbers, last=9)
-        stream = numbers.Read()
-        await stream.write(pb.ReadRequest(credits=2))
-        await stream.done_writing()
-        assert 2 == len(await rest(stream))
+    async def test_a_host_that_wants_no_more(self, launch: Launch) -> None:
+        """The end of the host's side ends the reading, though the source waits for its next row."""
+        launched = launch("source.py")
+        async with launched.connect() as stub:
+            await configured(stub, last=9, wait_at=2)
+            stream = stub.Read()
+            await stream.write(pb.ReadRequest(credits=2))
+            assert [1] == list((await stream.read()).positions)
+            await stream.write(pb.ReadRequest(acknowledged_through=1))
+            await stream.done_writing()
+            assert [] == await rest(stream)
+            assert Code.OK == await stream.code()
+        launched.wait_for("acknowledged 1\n")
 
     async def test_failure(self, numbers: PluginServiceStub) -> None:
         """A source that fails says why, behind what it had read."""

@@ -25,6 +25,9 @@ export interface Bounds {
   readonly stopping: AbortSignal;
 }
 
+/** Why a reading ends whose host has ended its side. */
+const ENOUGH = Symbol("enough");
+
 const errorOf = (thrown: unknown) => errorMessage(thrown) as never;
 
 /**
@@ -117,7 +120,7 @@ class Reading {
     private readonly source: Source,
     private readonly bounds: Bounds,
   ) {
-    call.on("cancelled", () => this.over.abort());
+    call.on("cancelled", () => this.over.abort(STOPPING));
   }
 
   /** Take a request: where to go on, credits, what is durable. */
@@ -133,21 +136,28 @@ class Reading {
     this.acknowledged = this.acknowledged
       .then(() => this.source.acknowledge?.(position))
       .catch((error: unknown) => {
-        if (!this.ended) return this.credits.close(error);
+        if (!this.ended) return this.stop(error);
         logger.error(`an acknowledgement failed: ${asPluginError(error).message}`, { position });
       });
   }
 
-  /** Take it that no request comes any more; what was acknowledged before is handed on first. */
+  /**
+   * Take it that no request comes any more; what was acknowledged before is handed on first. A
+   * source that waits for its next row is not waited for.
+   */
   end(why: unknown): void {
     const close = () => {
-      this.credits.close(why);
+      this.stop(why ?? ENOUGH);
       this.stopHearing();
     };
     this.begin(null);
-    if (why === undefined) return void this.acknowledged.then(close);
-    this.over.abort();
-    close();
+    if (why === undefined) void this.acknowledged.then(close);
+    else close();
+  }
+
+  private stop(why: unknown): void {
+    this.over.abort(why);
+    this.credits.close(why);
   }
 
   /**
@@ -160,9 +170,10 @@ class Reading {
       await this.send(after);
     } catch (error) {
       if (error === STOPPING) throw error;
+      if (error === ENOUGH) return;
       return write(this.call, wire.ReadResponse.encode({ error: errorOf(error) }));
     }
-    if (this.ended) write(this.call, wire.ReadResponse.encode({ ended: true }));
+    write(this.call, wire.ReadResponse.encode({ ended: true }));
     await this.heard;
     if (this.credits.failure === STOPPING) throw STOPPING;
   }
@@ -170,12 +181,12 @@ class Reading {
   private async send(after: Resume | null): Promise<void> {
     const items = this.source.read(after, this.over.signal)[Symbol.asyncIterator]();
     try {
-      while (await this.credits.take()) {
+      for (;;) {
+        await this.credits.take();
         const next = await this.orOver(items.next());
         if (next.done) return this.conclude();
         await this.sendBatch(next.value);
       }
-      // The host went away, or wants no more.
     } finally {
       // Not awaited: a source that waits for its next row would hold up the end.
       void Promise.resolve(items.return?.()).catch(() => undefined);
@@ -192,7 +203,7 @@ class Reading {
     this.last = checkedPositions(found.positions, found.batch.length, this.last);
     let first = true;
     for (const message of cutToFit(found, this.bounds.maxMessageBytes)) {
-      if (!first && !(await this.credits.take())) return;
+      if (!first) await this.credits.take();
       first = false;
       write(this.call, message);
     }
@@ -202,7 +213,7 @@ class Reading {
   private orOver<T>(next: Promise<T>): Promise<T> {
     const { signal } = this.over;
     return new Promise((resolve, reject) => {
-      const over = () => reject(STOPPING);
+      const over = () => reject(signal.reason);
       if (signal.aborted) over();
       signal.addEventListener("abort", over, { once: true });
       next.then(resolve, reject).finally(() => signal.removeEventListener("abort", over));

@@ -25,15 +25,6 @@ class Credits:
         self._error = error
         self._changed.set()
 
-    def check(self) -> None:
-        """Do nothing, unless there is an error.
-
-        Raises:
-            Exception: What `close` was given.
-        """
-        if self._error is not None:
-            raise self._error
-
     async def take(self) -> bool:
         """Take one, waiting for it; False when none will come any more.
 
@@ -41,7 +32,8 @@ class Credits:
             Exception: What `close` was given.
         """
         while True:
-            self.check()
+            if self._error is not None:
+                raise self._error
             if self._count:
                 self._count -= 1
                 return True

@@ -36,7 +36,9 @@ class SourceStream:
         self._limit_bytes = limit_bytes
         self._granted = Credits(0)
         self._has_ended = False
+        self._failure: Exception | None = None
         self._last = -1
+        self._writing = asyncio.Lock()
 
     async def run(self, requests: AsyncIterator[pb.ReadRequest], readings: Readings) -> None:
         """Send what the source reads, as credits allow; hand on what is acknowledged.
@@ -51,20 +53,30 @@ class SourceStream:
         listening = asyncio.create_task(self._listen(first, requests))
         sending = readings.begin(self._send(first, listening))
         try:
-            if not await readings.done(sending):
+            await asyncio.wait([listening, sending], return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done() and not self._has_ended:
+                await self._leave(sending)
+            elif not await readings.done(sending):
                 raise stopping()
         finally:
             listening.cancel()
 
+    async def _leave(self, sending: asyncio.Task[None]) -> None:
+        """Read no more: the host has ended its side, or the source could not acknowledge.
+
+        A source that waits for its next row is not waited for; a message on its way is.
+        """
+        sending.cancel()
+        async with self._writing:
+            pass
+        if self._failure is not None:
+            await self._tell(self._failure)
+
     async def _listen(self, first: pb.ReadRequest, requests: AsyncIterator[pb.ReadRequest]) -> None:
-        try:
-            await self._take(first)
-            async for request in requests:
-                await self._take(request)
-        except Exception as error:
-            self._granted.close(error)
-        else:
-            self._granted.close()
+        """Take requests until the host ends its side, or the source fails with one."""
+        await self._take(first)
+        while self._failure is None and (request := await anext(requests, None)) is not None:
+            await self._take(request)
 
     async def _take(self, request: pb.ReadRequest) -> None:
         """Take credits and an acknowledgement; one that fails fails the reading, if it can."""
@@ -76,36 +88,40 @@ class SourceStream:
             await self._source.acknowledge(position)
         except Exception as error:
             if not self._has_ended:
-                raise
-            get_logger().error(f"an acknowledgement failed: {error}", position=position)
+                self._failure = error
+            else:
+                get_logger().error(f"an acknowledgement failed: {error}", position=position)
 
     async def _send(self, first: pb.ReadRequest, listening: asyncio.Task[None]) -> None:
         """Send the stream and its end, then wait for the end of the host's side."""
         try:
             await self._send_all(wire.decode_resume(first))
         except Exception as error:
-            message = wire.encode_error(as_plugin_error(error))
-            await write(self._context, pb.ReadResponse(error=message))
-            return
-        if self._has_ended:
-            await write(self._context, pb.ReadResponse(ended=True))
-        await listening
+            await self._tell(error)
+        else:
+            await self._write(pb.ReadResponse(ended=True))
+            await asyncio.wait([listening])
 
     async def _send_all(self, after: Resume | None) -> None:
-        """Send the stream until its end, or as far as credits go once the host grants no more."""
+        """Send the stream to its end, a message a credit."""
         stream = cast("AsyncGenerator[SourceBatch, None]", self._source.read(after))
         async with aclosing(stream):
-            while await self._granted.take():
-                found = await anext(stream, None)
-                if found is None:
-                    self._granted.check()
-                    self._has_ended = True
-                    return
+            while await self._granted.take() and (found := await anext(stream, None)) is not None:
                 self._check(found)
                 for number, response in enumerate(cut_to_fit(found, self._limit_bytes)):
-                    if number and not await self._granted.take():
-                        return
-                    await write(self._context, response)
+                    if number:
+                        await self._granted.take()
+                    await self._write(response)
+        if self._failure is not None:
+            raise self._failure
+        self._has_ended = True
+
+    async def _tell(self, error: Exception) -> None:
+        await self._write(pb.ReadResponse(error=wire.encode_error(as_plugin_error(error))))
+
+    async def _write(self, response: pb.ReadResponse) -> None:
+        async with self._writing:
+            await write(self._context, response)
 
     def _check(self, found: SourceBatch) -> None:
         """Refuse what the host could not place.

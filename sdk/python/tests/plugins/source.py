@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -17,11 +18,12 @@ class Numbers(Base):
         return PluginMetadata("numbers", "1.0.0", "source", output_types=["Number"])
 
     async def configure(self, config: Mapping[str, Any]) -> None:
-        """Take `last`, `rows`, `size_bytes` and `fail_at`."""
+        """Take `last`, `rows`, `size_bytes`, `fail_at` and `wait_at`."""
         self.last = config.get("last", 3)
         self.rows = config.get("rows", 1)
         self.filler = "x" * config.get("size_bytes", 0)
         self.fail_at = config.get("fail_at")
+        self.wait_at = config.get("wait_at")
         self.acknowledged = -1
 
     async def describe(self) -> SourceDescription:
@@ -40,6 +42,8 @@ class Numbers(Base):
         for position in range(after.position + 1 if after else 1, self.last + 1):
             if position == self.fail_at:
                 raise cdpplugin.Retry("not there yet", code="numbers.missing")
+            if position == self.wait_at:
+                await asyncio.Event().wait()
             value = {"n": position, "acknowledged": self.acknowledged, "filler": self.filler}
             batch = Batch.of("Number", [value] * self.rows)
             positions = [position] * self.rows

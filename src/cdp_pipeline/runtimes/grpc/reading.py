@@ -21,8 +21,8 @@ _AHEAD = 2
 """Batches that the plugin may send before the first is taken."""
 _ENDED_S = 10.0
 """Longest wait for a source that has ended to take its last acknowledgements, in seconds."""
-_LEFT_S = 1.0
-"""The same for a source that was left before its end, and may wait for rows meanwhile."""
+_LEFT_S = 3.0
+"""The same for a source that was left before its end; without an SDK it may wait for its rows."""
 
 _Came = bytes | Exception | None
 """A response, why the call has ended, or None where the plugin has ended it well."""
