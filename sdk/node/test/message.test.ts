@@ -60,6 +60,15 @@ describe("json", () => {
     it(`\`${text}\` is no JSON`, () => assert.throws(() => decodeJson(text), { code: "message.payload_invalid" }));
   }
 
+  it("a number beyond the range of a double is refused wherever it stands, and a hash that looks like one is text", () => {
+    for (const huge of ["1e400", "[-1E+0400]", '{"a":[1,2.5e309]}', '{ "a" : 9e999 }', `${"1".repeat(400)}.0`]) {
+      assert.throws(() => decodeJson(huge), { code: "message.payload_invalid" }, huge);
+    }
+    for (const plain of ['{"hash":"9e12345a"}', '["-1e999", ":1e999", " 1e999"]', "1e308", "1e-999", "[1e+30]"]) {
+      assert.deepEqual(JSON.parse(plain), decodeJson(plain));
+    }
+  });
+
   it("what has no form in JSON is refused", () => {
     const cycle: any = {};
     cycle.self = cycle;

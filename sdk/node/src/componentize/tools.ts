@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { PluginError } from "../errors.js";
 
 /** What a plugin's `devDependencies` name; the first leaves it to others to install the second. */
-const TOOLS = "@bytecodealliance/componentize-js @bytecodealliance/preview2-shim esbuild";
+const TOOLS = "@bytecodealliance/componentize-js@0.20 @bytecodealliance/preview2-shim esbuild";
 
 /**
  * Import the package `name`, installed where a file in `folder` would find it, or beside this SDK.
