@@ -6,7 +6,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cdp_pipeline.config.limits import Permissions
+from cdp_pipeline.errors import ConfigError
 from cdp_pipeline.runtimes.wasm.grants import granted
 from tests.wasm import _wat
 from tests.wasm.conftest import Workshop, batch
@@ -78,6 +81,31 @@ def opening(name: str, flags: int = 0) -> str:
     return asking(call, OPENS, data={256: name})
 
 
+WRITES = f'(import "{WASI}" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))'
+WRITE = _wat.text(
+    imports=f'(import "{WASI}" "path_open" (func $path_open {OPENS} (result i32)))' + WRITES,
+    memory='(memory (export "memory") 8)',
+    data={256: "new"},
+    process=_wat.processing(
+        f"""(local $i i32) (local $done i32)
+        (loop $fill
+          (i32.store8 (i32.add (i32.const 200000) (local.get $i))
+            (i32.add (i32.const 1) (i32.rem_u (local.get $i) (i32.const 251))))
+          (local.set $i (i32.add (local.get $i) (i32.const 1)))
+          (br_if $fill (i32.lt_u (local.get $i) (i32.const 200000))))
+        (drop (call ${OPEN.format(size=3, flags=CREATE, rights=64)}))
+        (loop $write
+          (i32.store (i32.const 500) (i32.add (i32.const 200000) (local.get $done)))
+          (i32.store (i32.const 504) (i32.sub (i32.const SIZE) (local.get $done)))
+          (if (call $write (i32.load (i32.const 400)) (i32.const 500) (i32.const 1)
+                (i32.const 508))
+            (then unreachable))
+          (local.set $done (i32.add (local.get $done) (i32.load (i32.const 508))))
+          (br_if $write (i32.lt_u (local.get $done) (i32.const SIZE))))"""
+    ),
+)
+"""A guest that writes SIZE bytes into a new file."""
+
 BAD_DESCRIPTOR, NO_ENTRY, NOT_CAPABLE = 8, 44, 76
 
 
@@ -125,6 +153,48 @@ class TestFiles:
         assert 0 == (await told(workshop, manifest, permissions=wishes))[0]
         assert ["new"] == [path.name for path in data.iterdir()]
 
+    @pytest.mark.parametrize("size", [5, 200_000])
+    async def test_what_is_written(self, workshop: Workshop, size: int) -> None:
+        """A file gets the bytes the guest writes, in as many calls as it takes."""
+        data = workshop.folder / "data"
+        data.mkdir()
+        wishes = {"files": [{"path": str(data), "mode": "write"}]}
+        manifest = workshop.manifest(WRITE.replace("SIZE", str(size)), permissions=wishes)
+        handle = await workshop.started(manifest, permissions=wishes)
+        outputs: Any = await handle.process_batch(batch("a"))
+        assert {} == outputs.errors
+        assert (bytes(range(1, 252)) * 800)[:size] == (data / "new").read_bytes()
+
+    async def test_written_in_vain(self, workshop: Workshop) -> None:
+        """Without a grant a guest writes to no descriptor but its own output."""
+        source = asking(
+            "fd_write (i32.const 3) (i32.const 400) (i32.const 1) (i32.const 408)",
+            "(param i32 i32 i32 i32)",
+        )
+        assert BAD_DESCRIPTOR == (await told(workshop, source))[0]
+
+
+class TestStandardOutput:
+    @pytest.mark.parametrize("granted", [False, True])
+    async def test_of_a_host(
+        self, workshop: Workshop, capfd: pytest.CaptureFixture[str], granted: bool
+    ) -> None:
+        """Where both sides grant it, what a guest prints is printed; else it is a log line."""
+        source = _wat.text(
+            imports=WRITES,
+            data={256: "printed\n"},
+            process=_wat.processing(
+                """(i32.store (i32.const 400) (i32.const 256))
+                (i32.store (i32.const 404) (i32.const 8))
+                (drop (call $write (i32.const 1) (i32.const 400) (i32.const 1) (i32.const 408)))"""
+            ),
+        )
+        manifest = workshop.manifest(source, permissions={"stdout": True})
+        handle = await workshop.started(manifest, permissions={"stdout": granted})
+        assert {} == (await handle.process_batch(batch("a"))).errors
+        assert granted == ("printed\n" in capfd.readouterr().out)
+        assert (not granted) == ("printed" in workshop.log.messages)
+
 
 class TestGrants:
     def test_of_folders(self, workshop: Workshop, tmp_path: Path) -> None:
@@ -148,10 +218,6 @@ class TestGrants:
 
     async def test_a_folder_that_is_not_there(self, workshop: Workshop) -> None:
         """A granted folder that does not exist is an error with its path, not an empty folder."""
-        import pytest
-
-        from cdp_pipeline.errors import ConfigError
-
         wishes = {"files": [str(workshop.folder / "gone")]}
         manifest = workshop.manifest(_wat.text(), permissions=wishes)
         with pytest.raises(ConfigError, match="gone") as raised:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -55,6 +55,13 @@ def readable(
     kept = [row for row in range(len(batch)) if row not in garbage]
     wrong = {rows[row]: error for row, error in garbage.items()}
     return batch.take(kept), [rows[row] for row in kept], {**errors, **wrong}
+
+
+def divided(batch: Batch, step: int) -> Iterator[tuple[range, Batch]]:
+    """Give *batch* in parts of at most *step* rows, each after the rows it has."""
+    for start in range(0, len(batch), step):
+        rows = range(start, min(start + step, len(batch)))
+        yield rows, batch.slice(rows.start, rows.stop)
 
 
 def joined(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,9 @@ from cdpplugin.testing import Subject
 
 if TYPE_CHECKING:
     from cdp_pipeline.runtimes.grpc.connection import Connection
+    from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
     from cdp_pipeline.runtimes.grpc.remote import RemoteTerms
+    from cdp_pipeline.runtimes.wasm.loader import WasmLoader
 
 WORKERS = 4
 """How many batches a native plugin may work on at once."""
@@ -166,16 +169,26 @@ class Launchers:
         grants: bool = False,
     ) -> None:
         from cdp_pipeline.runtimes.building.builder import Builder
-        from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
-        from cdp_pipeline.runtimes.wasm.loader import WasmLoader
 
-        options: dict[str, Any] = {} if log_of is None else {"log_of": log_of}
-        self.builder = Builder(cache, environ, **options)
-        # The suite is to see a plugin's death, which a pipeline would get over.
-        self._grpc = GrpcLoader(environ, cache, remote=remote, isolates=False, **options)
-        self._wasm = WasmLoader(environ, cache, **options)
+        self._options: dict[str, Any] = {} if log_of is None else {"log_of": log_of}
+        self._environ, self._cache = environ, cache
+        self.builder = Builder(cache, environ, **self._options)
         self._remote = remote
         self._grants = grants
+
+    @cached_property
+    def _grpc(self) -> GrpcLoader:
+        from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
+
+        # The suite is to see a plugin's death, which a pipeline would get over.
+        options = {"remote": self._remote, "isolates": False, **self._options}
+        return GrpcLoader(self._environ, self._cache, **options)
+
+    @cached_property
+    def _wasm(self) -> WasmLoader:
+        from cdp_pipeline.runtimes.wasm.loader import WasmLoader
+
+        return WasmLoader(self._environ, self._cache, **self._options)
 
     async def subject(self, target: Target, sample: Sample | None = None) -> Subject:
         """Return *target* as the suite takes it, with *sample* or what it brings itself.

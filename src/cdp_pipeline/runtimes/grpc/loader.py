@@ -16,7 +16,6 @@ from typing import Any
 from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.pipeline import PluginConfig
-from cdp_pipeline.errors import PluginFault
 from cdp_pipeline.runtimes.building.builder import Builder
 from cdp_pipeline.runtimes.deadlines import DEFAULT_TIMEOUT_S, Deadlines
 from cdp_pipeline.runtimes.declared import completed, differences
@@ -31,9 +30,10 @@ from cdp_pipeline.runtimes.grpc.reaper import reap
 from cdp_pipeline.runtimes.grpc.remote import POLICY, RemoteTerms, address_of, replicas
 from cdp_pipeline.runtimes.grpc.replicas import ReplicatedProcessor, meet
 from cdp_pipeline.runtimes.grpc.source import GrpcSource
+from cdp_pipeline.runtimes.launching import reporting
 from cdp_pipeline.runtimes.processes.command import command_of
 from cdp_pipeline.runtimes.processes.environment import basic_environment
-from cdpplugin import PluginError, PluginMetadata
+from cdpplugin import PluginMetadata
 from cdpplugin.backing import BACKINGS, Backings
 
 GrpcHandle = GrpcSource | GrpcProcessor | GrpcConsumer
@@ -91,7 +91,7 @@ class GrpcLoader:
         if manifest.address:
             return self.load_address(manifest.address, plugin, limits, manifest.metadata())
         reference = manifest.metadata().reference
-        return _reporting(reference, lambda: self._launch(manifest, plugin, bounds))
+        return reporting(reference, lambda _: self._launch(manifest, plugin, bounds))
 
     def load_address(
         self,
@@ -115,7 +115,7 @@ class GrpcLoader:
         bounds = plugin.limits.over(limits or Limits())
         name = manifest.reference if manifest else plugin.name
         terms = self._remote.for_plugin(plugin)
-        return _reporting(name, lambda: self._elsewhere(name, address, terms, manifest, bounds))
+        return reporting(name, lambda _: self._elsewhere(name, address, terms, manifest, bounds))
 
     async def _launch(self, manifest: Manifest, plugin: PluginConfig, limits: Limits) -> Handle:
         for notice in manifest.notices():
@@ -192,17 +192,3 @@ class GrpcLoader:
         for difference in differences(first.metadata, manifest):
             self._terms.log_of(manifest.reference).warning(difference)
         return completed(first.metadata, manifest)
-
-
-def _reporting(reference: str, work: Callable[[], Awaitable[Handle]]) -> Launch:
-    """Return *work* as a launch; what goes wrong is told as a fault of the plugin *reference*."""
-
-    async def launch(workers: int) -> Handle:
-        try:
-            return await work()
-        except PluginError as error:
-            raise PluginFault(
-                str(error), code=error.code, hint=error.hint, where=reference
-            ) from error
-
-    return launch

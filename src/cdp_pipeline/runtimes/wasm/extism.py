@@ -85,16 +85,20 @@ class ExtismGuest:
     """One instance of a module made for Extism."""
 
     def __init__(
-        self, cell: Cell, module: wasmtime.Module, linker: wasmtime.Linker, lines: LogLines
+        self,
+        cell: Cell,
+        module: wasmtime.Module,
+        linker: wasmtime.Linker,
+        lines: LogLines,
+        exports: frozenset[str],
     ) -> None:
         self._cell = cell
         self._shared = _Shared(cell, lines)
         self._shared.define(linker)
         instance = linker.instantiate(cell.store, module)
         members = instance.exports(cell.store)
-        found = check_extism(module, cell.reference)
         self._functions: dict[str, ExportedFunction] = {}
-        for name in found:
+        for name in exports:
             member: object = members[name]
             assert isinstance(member, wasmtime.Func)
             self._functions[name] = ExportedFunction(cell.store, member, 0)
@@ -105,7 +109,7 @@ class ExtismGuest:
                 break
         own = members.get("memory")
         self._memory = own if isinstance(own, wasmtime.Memory) else None
-        self.exports = found | {"configure"}
+        self.exports = exports | {"configure"}
 
     @property
     def memory_bytes(self) -> int:
@@ -120,8 +124,8 @@ class ExtismGuest:
             if name not in self._functions:
                 return Answer(Status.OK, b"")
         with self._cell.timed(timeout_s, messages):
-            self._shared.begin(data or b"")
             try:
+                self._shared.begin(data or b"")
                 code = self._functions[name]()
             except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
                 raise self._fault(error, name, timeout_s) from error

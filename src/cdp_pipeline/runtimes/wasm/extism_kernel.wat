@@ -23,6 +23,8 @@
     (global.set $output_at (i64.const 0))
     (global.set $output_size (i64.const 0))
     (global.set $error_at (i64.const 0))
+    (global.set $is_full (i32.const 0))
+    (global.set $is_refused (i32.const 0))
     (global.set $input_size (i64.extend_i32_u (local.get $size)))
     (global.set $input_at (i32.wrap_i64 (call $alloc (global.get $input_size))))
     (global.get $input_at))

@@ -10,7 +10,9 @@ PluginError
     ├── StackExhausted   plugin.stack_exhausted      it called itself too deeply
     ├── OutputTooLarge   plugin.output_too_large     an answer exceeds `limits.output`
     └── AnswerInvalid    plugin.answer_invalid       an answer is not what the ABI allows
-StartRefused (Fatal)     plugin.start_failed         it cannot be loaded, or does not start
+Fatal
+├── StartRefused         plugin.start_failed         it cannot be loaded, or does not start
+└── StateLost            plugin.state_lost           its only instance was ended, with its state
 """
 
 from __future__ import annotations
@@ -82,3 +84,10 @@ class StartRefused(Fatal):
     """A plugin cannot be loaded, or does not start."""
 
     code = "plugin.start_failed"
+
+
+class StateLost(Fatal):
+    """The instance of a stateful plugin was ended, and what it had gathered is gone."""
+
+    code = "plugin.state_lost"
+    hint = "run the pipeline again: it goes on from the checkpoint"

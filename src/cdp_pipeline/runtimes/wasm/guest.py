@@ -20,6 +20,7 @@ from cdp_pipeline.runtimes.wasm.answer import Answer, Status
 from cdp_pipeline.runtimes.wasm.clock import RealClock
 from cdp_pipeline.runtimes.wasm.engine import FOREVER_TICKS, GuestEngine, ticks
 
+DEFAULT_OUTPUT_BYTES = 256 << 20
 FAILURE_S = 0.5
 """Time in which a guest that trapped may say what it knows of it."""
 _MOST_ELEMENTS = 1 << 18
@@ -39,7 +40,7 @@ class GuestLimits:
 
     memory_bytes: int | None = None
     fuel: int | None = None
-    output_bytes: int = 256 << 20
+    output_bytes: int = DEFAULT_OUTPUT_BYTES
 
 
 class Guest(Protocol):
@@ -80,6 +81,7 @@ class Cell:
         limits: What it may use.
         reference: `name@version` of the plugin, for messages.
         memories: How many memories it may have, which share what it may use.
+        host_memories: How many small ones the host has beside them.
         last_lines: Gives the last lines it printed.
         clock: The real clock, where it sees that.
     """
@@ -89,6 +91,7 @@ class Cell:
     limits: GuestLimits
     reference: str
     memories: int = 1
+    host_memories: int = 0
     last_lines: Callable[[], list[str]] = list
     clock: RealClock | None = None
 
@@ -99,7 +102,7 @@ class Cell:
             table_elements=_MOST_ELEMENTS,
             instances=64,
             tables=64,
-            memories=self.memories,
+            memories=self.memories + self.host_memories,
         )
         self.store.set_epoch_deadline(FOREVER_TICKS)
         if self.clock is not None:
@@ -209,15 +212,3 @@ def _why(error: Exception, code: Any) -> str:
         return str(code.name).lower().replace("_", " ")
     text = " ".join(str(error).split())
     return text.rpartition("Caused by:")[2].strip()[:_WHY_CHARACTERS]
-
-
-class Stopwatch:
-    """Measures what a call costs this thread in processor time, in seconds."""
-
-    def __init__(self) -> None:
-        self._begun = time.thread_time()
-
-    @property
-    def elapsed_s(self) -> float:
-        """Processor time since it was made."""
-        return time.thread_time() - self._begun

@@ -8,16 +8,17 @@ error, and its neighbours are answered by new instances.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from cdp_pipeline.runtimes.deadlines import Deadlines
-from cdp_pipeline.runtimes.encodable import joined
+from cdp_pipeline.runtimes.encodable import divided, joined
 from cdp_pipeline.runtimes.wasm.answer import Status, error_of
 from cdp_pipeline.runtimes.wasm.cpu import DutyCycle
 from cdp_pipeline.runtimes.wasm.faults import GuestFault, GuestTimeout
-from cdp_pipeline.runtimes.wasm.guest import Guest, Stopwatch
+from cdp_pipeline.runtimes.wasm.guest import Guest
 from cdp_pipeline.runtimes.wasm.metadata import Said, decode_health
 from cdp_pipeline.runtimes.wasm.pool import Pool
 from cdp_pipeline.runtimes.wasm.processing import process
@@ -197,29 +198,23 @@ class WasmPlugin:
         return await self._run(timeout_s, self._process, batch)
 
     def _process(self, batch: Batch) -> Outputs:
-        terms, watch = self._terms, Stopwatch()
+        begun_s = time.thread_time()
         try:
             with self._pool.borrowed() as guest:
                 return self._answered(guest, batch)
         finally:
-            terms.cpu.charge(watch.elapsed_s)
+            self._terms.cpu.charge(time.thread_time() - begun_s)
 
     def _answered(self, guest: Guest, batch: Batch) -> Outputs:
-        terms, encoding, rows = self._terms, self._metadata.input_encoding, len(batch)
+        terms, encoding = self._terms, self._metadata.input_encoding
         # Fuel is each message's own: what one has left may not depend on how batches are cut.
-        step = 1 if terms.is_fueled else rows
-        parts = [range(at, at + step) for at in range(0, rows, step)]
-        answers = [
-            process(
-                guest,
-                batch.slice(part.start, part.stop),
-                encoding,
-                terms.deadlines,
-                terms.backings,
-            )
-            for part in parts
-        ]
-        return joined(list(zip(parts, answers, strict=True)))
+        step = 1 if terms.is_fueled else len(batch)
+        return joined(
+            [
+                (rows, process(guest, part, encoding, terms.deadlines, terms.backings))
+                for rows, part in divided(batch, step)
+            ]
+        )
 
 
 class WasmProcessor(WasmPlugin):
@@ -249,9 +244,9 @@ class WasmProcessor(WasmPlugin):
         if rows == 1 or self._metadata.stateful:
             return Outputs(errors=dict.fromkeys(range(rows), fault))
         step = 1 if isinstance(fault, GuestTimeout) else (rows + 1) // 2
-        starts = range(0, rows, step)
-        answers = [await self.process_batch(batch.slice(at, at + step)) for at in starts]
-        return joined([(range(at, at + step), a) for at, a in zip(starts, answers, strict=True)])
+        return joined(
+            [(part, await self.process_batch(held)) for part, held in divided(batch, step)]
+        )
 
 
 class WasmConsumer(WasmPlugin):

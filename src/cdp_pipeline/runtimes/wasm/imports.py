@@ -15,7 +15,7 @@ import wasmtime.component
 from cdp_pipeline.errors import ArtifactError
 from cdp_pipeline.runtimes.processes.logs import LogLines
 from cdp_pipeline.runtimes.wasm.clock import Clock, poll, subscriptions_size
-from cdp_pipeline.runtimes.wasm.printing import fd_write, put, take
+from cdp_pipeline.runtimes.wasm.printing import FileWriter, fd_write, put, take
 from cdpplugin import encode_json
 
 WASI = "wasi_snapshot_preview1"
@@ -53,14 +53,26 @@ def unknown_import(name: str, where: str, said: str = "") -> ArtifactError:
 
 
 def core_linker(
-    store: wasmtime.Store, lines: LogLines, clock: Clock, *, stdout_is_granted: bool
+    store: wasmtime.Store,
+    lines: LogLines,
+    clock: Clock,
+    file_writer: wasmtime.Module | None,
+    *,
+    stdout_is_granted: bool,
 ) -> wasmtime.Linker:
-    """Return what a core module is linked against in *store*."""
+    """Return what a core module is linked against in *store*.
+
+    Args:
+        store: The store of its instance.
+        lines: Where goes what it prints.
+        clock: The clock that it sees.
+        file_writer: `file_writer.wat`, where it may write to anything else.
+        stdout_is_granted: Whether its standard output is the host's.
+    """
     linker = wasmtime.Linker(store.engine)
     linker.allow_shadowing = True
     linker.define_wasi()
-    original = linker.get(store, WASI, "fd_write")
-    assert isinstance(original, wasmtime.Func)
+    writer = FileWriter(store, linker, file_writer) if file_writer else None
     define = linker.define_func
     define(HOST, "log", function_type("i32 i32 i32", ""), _logging(lines), access_caller=True)
     define(
@@ -81,7 +93,7 @@ def core_linker(
         WASI,
         "fd_write",
         function_type("i32 i32 i32 i32", "i32"),
-        fd_write(original, lines, stdout_is_granted=stdout_is_granted),
+        fd_write(writer, lines, stdout_is_granted=stdout_is_granted),
         access_caller=True,
     )
     return linker

@@ -15,23 +15,23 @@ from typing import Any
 from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.pipeline import PluginConfig
-from cdp_pipeline.errors import PluginFault
 from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.building.builder import Builder
 from cdp_pipeline.runtimes.deadlines import DEFAULT_TIMEOUT_S, Deadlines
 from cdp_pipeline.runtimes.declared import completed, differences
+from cdp_pipeline.runtimes.launching import reporting
 from cdp_pipeline.runtimes.processes.logs import LogLines
 from cdp_pipeline.runtimes.wasm.binary import kind_of, read_code
 from cdp_pipeline.runtimes.wasm.compiled import CompiledCache
 from cdp_pipeline.runtimes.wasm.cpu import DutyCycle
 from cdp_pipeline.runtimes.wasm.engine import Engines
 from cdp_pipeline.runtimes.wasm.grants import granted
-from cdp_pipeline.runtimes.wasm.guest import Guest, GuestLimits
+from cdp_pipeline.runtimes.wasm.guest import DEFAULT_OUTPUT_BYTES, Guest, GuestLimits
 from cdp_pipeline.runtimes.wasm.handles import HANDLES, GuestTerms, WasmConsumer, WasmProcessor
 from cdp_pipeline.runtimes.wasm.metadata import Said, ask
 from cdp_pipeline.runtimes.wasm.pool import Pool
 from cdp_pipeline.runtimes.wasm.program import Program
-from cdpplugin import PluginError, PluginMetadata
+from cdpplugin import PluginMetadata
 from cdpplugin.backing import BACKINGS, Backings
 
 Handle = WasmProcessor | WasmConsumer
@@ -82,11 +82,11 @@ class WasmLoader:
             path = manifest.folder / manifest.executable
             return await self._launch(path, plugin, manifest, limits, workers)
 
-        return _reporting(manifest.metadata().reference, work)
+        return reporting(manifest.metadata().reference, work)
 
     def load_file(self, path: Path, plugin: PluginConfig, limits: Limits | None = None) -> Launch:
         """Return what launches the bare module at *path*, which has no grants."""
-        return _reporting(
+        return reporting(
             plugin.name, lambda workers: self._launch(path, plugin, None, limits, workers)
         )
 
@@ -134,16 +134,10 @@ class WasmLoader:
             )
         code = read_code(path)
         engine = self._engines.get(counts_fuel=bounds.fuel is not None)
-        memory_bytes = DEFAULT_MEMORY_BYTES if bounds.memory is None else bounds.memory
-        limits = GuestLimits(memory_bytes=memory_bytes // most, fuel=bounds.fuel)
-        if bounds.output is not None:
-            limits = GuestLimits(
-                memory_bytes=limits.memory_bytes, fuel=bounds.fuel, output_bytes=bounds.output
-            )
         return Program(
             compiled=self._cache.get(code, kind_of(code, str(path)), engine, str(path)),
             engine=engine,
-            limits=limits,
+            limits=_limits(bounds, most),
             grants=grants,
             lines=LogLines(log),
             reference=reference,
@@ -159,20 +153,16 @@ class WasmLoader:
         return completed(said.metadata, written)
 
 
+def _limits(bounds: Limits, instances: int) -> GuestLimits:
+    """Return what each of so many instances may use of what all may use."""
+    memory_bytes = DEFAULT_MEMORY_BYTES if bounds.memory is None else bounds.memory
+    return GuestLimits(
+        memory_bytes=memory_bytes // instances,
+        fuel=bounds.fuel,
+        output_bytes=DEFAULT_OUTPUT_BYTES if bounds.output is None else bounds.output,
+    )
+
+
 def _first(program: Program) -> tuple[Guest, Said]:
     guest = program.instance()
     return guest, ask(guest, program.reference)
-
-
-def _reporting(reference: str, work: Callable[[int], Awaitable[Handle]]) -> Launch:
-    """Return *work* as a launch; what goes wrong is told as a fault of the plugin *reference*."""
-
-    async def launch(workers: int) -> Handle:
-        try:
-            return await work(workers)
-        except PluginError as error:
-            raise PluginFault(
-                str(error), code=error.code, hint=error.hint, where=reference
-            ) from error
-
-    return launch

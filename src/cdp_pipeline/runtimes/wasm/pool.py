@@ -13,20 +13,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from cdp_pipeline.runtimes.wasm.answer import Status, error_of
-from cdp_pipeline.runtimes.wasm.faults import GuestFault, StartRefused
+from cdp_pipeline.runtimes.wasm.faults import GuestFault, StartRefused, StateLost
 from cdp_pipeline.runtimes.wasm.guest import Guest
 from cdp_pipeline.runtimes.wasm.program import START_S, Program
 from cdpplugin import ConfigInvalid, Context, Fatal, PluginError, encode_json
 
 LARGE_BYTES = 64 << 20
 """An instance with more memory than this, and more than twice what it began with, is ended."""
-
-
-class StateLost(Fatal):
-    """The instance of a stateful plugin was ended, and what it had gathered is gone."""
-
-    code = "plugin.state_lost"
-    hint = "run the pipeline again: it goes on from the checkpoint"
 
 
 class Pool:
@@ -108,13 +101,13 @@ class Pool:
             try:
                 yield guest
             except GuestFault:
-                self._end(guest)
+                self._end()
                 raise
             except PluginError:
                 self._put_back(guest, size)
                 raise
             except BaseException:
-                self._end(guest)
+                self._end()
                 raise
             self._put_back(guest, size)
 
@@ -138,15 +131,16 @@ class Pool:
 
     def _put_back(self, guest: Guest, size: int) -> None:
         large = guest.memory_bytes > max(LARGE_BYTES, 2 * size)
-        if large and not self._stateful:
-            self.replaced += 1
-            return
         with self._turn:
-            self._idle.append((guest, size))
+            if large and not self._stateful:
+                self.replaced += 1
+            else:
+                self._idle.append((guest, size))
 
-    def _end(self, guest: Guest) -> None:
-        self.replaced += 1
-        self._is_lost = self._stateful and self._context is not None
+    def _end(self) -> None:
+        with self._turn:
+            self.replaced += 1
+            self._is_lost = self._stateful and self._context is not None
 
     def _made(self) -> tuple[Guest, int]:
         """Return a new instance, brought as far as this plugin is."""

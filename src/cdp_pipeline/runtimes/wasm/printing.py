@@ -21,32 +21,77 @@ from typing import Any
 import wasmtime
 
 from cdp_pipeline.runtimes.processes.logs import LogLines, LogPump, Stream
+from cdp_pipeline.runtimes.wasm.exported import ExportedFunction
 
 STREAMS: dict[int, Stream] = {1: "stdout", 2: "stderr"}
-_OK, _FAULT = 0, 21
+_OK, _BAD_DESCRIPTOR, _FAULT, _IO = 0, 8, 21, 29
 """Error numbers of WASI preview 1."""
 _MOST_PIECES = 1024
 _MOST_BYTES = 1 << 20
 """A call writes no more than this; the guest calls again for the rest."""
+_PAGE_BYTES = 1 << 16
+"""A call writes no more than this to a file."""
 _SETTLE_S = 0.2
 
 
+class FileWriter:
+    """Writes to what a guest has been granted, beside its own memory.
+
+    It keeps no store alive: a store's functions must not.
+    """
+
+    MEMORIES = 1
+
+    def __init__(
+        self, store: wasmtime.Store, linker: wasmtime.Linker, module: wasmtime.Module
+    ) -> None:
+        """Make *module*, `file_writer.wat`, with the WASI of *linker*.
+
+        Args:
+            store: The guest's.
+            linker: It must have WASI's own `fd_write` still.
+            module: The module.
+        """
+        members = linker.instantiate(store, module).exports(store)
+        write, memory = members["write"], members["memory"]
+        assert isinstance(write, wasmtime.Func)
+        assert isinstance(memory, wasmtime.Memory)
+        self._write = ExportedFunction(store, write, 2)
+        base = ctypes.addressof(memory.data_ptr(store).contents)
+        self._told, self._bytes = base + 8, base + _PAGE_BYTES
+
+    def write(self, descriptor: int, data: bytes) -> tuple[int, int]:
+        """Write to *descriptor*; return WASI's error number and how many bytes it took."""
+        data = data[:_PAGE_BYTES]
+        ctypes.memmove(self._bytes, data, len(data))
+        try:
+            errno = self._write(descriptor, len(data))
+        except (wasmtime.Trap, wasmtime.WasmtimeError):  # Its time is over: the guest's is, too.
+            return _IO, 0
+        return errno, int.from_bytes(ctypes.string_at(self._told, 4), "little")
+
+
 def fd_write(
-    original: wasmtime.Func, lines: LogLines, *, stdout_is_granted: bool
+    writer: FileWriter | None, lines: LogLines, *, stdout_is_granted: bool
 ) -> Callable[..., int]:
-    """Return WASI's `fd_write` that prints to *lines*; *original* writes to everything else."""
+    """Return WASI's `fd_write` that prints to *lines*; *writer* writes to everything else."""
     streams = {2: STREAMS[2]} if stdout_is_granted else STREAMS
 
+    def written(descriptor: int, data: bytes) -> tuple[int, int]:
+        if descriptor not in streams:
+            return writer.write(descriptor, data) if writer else (_BAD_DESCRIPTOR, 0)
+        with suppress(Exception):
+            lines.feed(streams[descriptor], data)
+        return _OK, len(data)
+
     def write(caller: wasmtime.Caller, descriptor: int, pieces: int, count: int, told: int) -> int:
-        stream = streams.get(descriptor)
-        if stream is None:
-            return int(original(caller, descriptor, pieces, count, told))
         data = _gathered(caller, pieces, count)
         if data is None:
             return _FAULT
-        with suppress(Exception):
-            lines.feed(stream, data)
-        return _OK if put(caller, told, len(data).to_bytes(4, "little")) else _FAULT
+        errno, size = written(descriptor, data)
+        if errno != _OK:
+            return errno
+        return _OK if put(caller, told, size.to_bytes(4, "little")) else _FAULT
 
     return write
 

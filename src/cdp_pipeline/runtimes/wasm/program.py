@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import wasmtime
 import wasmtime.component
@@ -19,7 +20,7 @@ from cdp_pipeline.runtimes.wasm.extism import MEMORIES, ExtismGuest, check_extis
 from cdp_pipeline.runtimes.wasm.faults import MemoryExceeded, StartRefused
 from cdp_pipeline.runtimes.wasm.grants import Grants
 from cdp_pipeline.runtimes.wasm.guest import Cell, Guest, GuestLimits
-from cdp_pipeline.runtimes.wasm.printing import Pipes
+from cdp_pipeline.runtimes.wasm.printing import FileWriter, Pipes
 from cdpplugin import PluginError
 
 START_S = 60.0
@@ -27,9 +28,11 @@ START_S = 60.0
 
 _TOO_SMALL = ("exceeds memory limit", "exceeds table limit", "memory count too high")
 """How wasmtime words the refusal of memory, or of one more memory, at the start."""
+_IMPORT_REFUSED = ("unknown import", "incompatible import type", "component imports")
+"""How it words that a guest imports what it is not given."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Program:
     """What instances of one plugin are made of.
 
@@ -87,33 +90,51 @@ class Program:
             self.engine,
             self.limits,
             self.reference,
-            self._memories(),
+            self._memories,
+            FileWriter.MEMORIES if self._file_writer else 0,
             lambda: lines.last_lines,
             clock if isinstance(clock, RealClock) else None,
         )
 
+    @cached_property
+    def _is_extism(self) -> bool:
+        compiled = self.compiled
+        return isinstance(compiled, wasmtime.Module) and is_extism(compiled)
+
+    @cached_property
     def _memories(self) -> int:
         if isinstance(self.compiled, wasmtime.component.Component):
             return MOST_MEMORIES
-        return MEMORIES if is_extism(self.compiled) else 1
+        return MEMORIES if self._is_extism else 1
+
+    @cached_property
+    def _file_writer(self) -> wasmtime.Module | None:
+        """What lets a core module write to files and to its standard output, if it may."""
+        if isinstance(self.compiled, wasmtime.component.Component):
+            return None
+        may_write = self.grants.stdout or any(self.grants.folders.values())
+        return self.engine.own_module("file_writer.wat") if may_write else None
+
+    @cached_property
+    def _exports(self) -> frozenset[str]:
+        """The functions of the ABI that a core module has, and may have: checked once."""
+        assert isinstance(self.compiled, wasmtime.Module)
+        imports.check_imports(self.compiled, self.where)
+        check = check_extism if self._is_extism else check_exports
+        return check(self.compiled, self.where)
 
     def _linked(self, cell: Cell, clock: Clock) -> Guest:
         if isinstance(self.compiled, wasmtime.component.Component):
             components = imports.component_linker(self.engine.engine)
             instance = components.instantiate(cell.store, self.compiled)
             return ComponentGuest(cell, instance, self.where)
-        imports.check_imports(self.compiled, self.where)
-        if is_extism(self.compiled):
-            check_extism(self.compiled, self.where)
-            linker = self._linker(cell, clock)
-            return ExtismGuest(cell, self.compiled, linker, self.lines)
-        exports = check_exports(self.compiled, self.where)
-        linker = self._linker(cell, clock)
+        exports = self._exports
+        linker = imports.core_linker(
+            cell.store, self.lines, clock, self._file_writer, stdout_is_granted=self.grants.stdout
+        )
+        if self._is_extism:
+            return ExtismGuest(cell, self.compiled, linker, self.lines, exports)
         return CoreGuest(cell, linker.instantiate(cell.store, self.compiled), exports)
-
-    def _linker(self, cell: Cell, clock: Clock) -> wasmtime.Linker:
-        granted = self.grants.stdout
-        return imports.core_linker(cell.store, self.lines, clock, stdout_is_granted=granted)
 
     def _refused(self, cell: Cell, error: Exception) -> PluginError | CdpError:
         """Return why no instance can be made."""
@@ -124,7 +145,7 @@ class Program:
                 f"plugin `{self.reference}` needs more memory from the start than the {bound} "
                 "bytes that an instance may have"
             )
-        if "unknown import" in text or ("import" in text and not isinstance(error, wasmtime.Trap)):
+        if any(words in text for words in _IMPORT_REFUSED):
             return imports.unknown_import(_named(text), self.where, text[:300])
         fault = cell.fault(error, "its start", START_S)
         return StartRefused(fault.message, code=fault.code, hint=fault.hint)
