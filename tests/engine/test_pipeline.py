@@ -416,6 +416,31 @@ class TestTypes:
         assert {"no output": 5} == bench.statistics.stages[0].drop_reasons
 
 
+class TestPause:
+    async def test_nothing_is_let_in(self, bench: Bench) -> None:
+        """While a run is paused no row arrives; afterwards each arrives once, in order."""
+        consumer = MemoryConsumer()
+        pipeline = bench.pipeline(ScriptedSource(numbers(1, 100)), consumer)
+        pipeline.pause()
+        running = asyncio.create_task(pipeline.run())
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert ([], True) == (consumer.rows, pipeline.is_paused)
+        pipeline.resume()
+        await asyncio.wait_for(running, 10)
+        assert list(range(1, 101)) == values(consumer)
+
+    async def test_a_stop_ends_it(self, bench: Bench) -> None:
+        """A paused run that is stopped ends; what was not let in is read by the next run."""
+        pipeline = bench.pipeline(ScriptedSource(numbers(1, 100)), MemoryConsumer())
+        pipeline.pause()
+        running = asyncio.create_task(pipeline.run())
+        pipeline.stop()
+        outcome = await asyncio.wait_for(running, 10)
+        assert (True, []) == (outcome.stopped, outcome.failures)
+        assert bench.position in (None, -1)
+
+
 class TestStop:
     async def test_stop_ends_the_wait_for_a_retry(self, bench: Bench) -> None:
         """A stop request is not held up by a stage that waits; the row comes again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
 from contextlib import aclosing
 
@@ -16,7 +17,10 @@ from cdpplugin.function import as_plugin_error
 
 
 class Intake:
-    """A source at work. It reads no further than the bounded edges have room for."""
+    """A source at work. It reads no further than the bounded edges have room for.
+
+    While *flowing* is not set, nothing that it reads goes on.
+    """
 
     def __init__(
         self,
@@ -27,8 +31,10 @@ class Intake:
         durability: Durability,
         statistics: RunStatistics,
         patience: Patience,
+        flowing: asyncio.Event,
     ) -> None:
         self._patience = patience
+        self._flowing = flowing
         self._spec = spec
         self._source = source
         self._resume = resume
@@ -68,6 +74,7 @@ class Intake:
                 await self._take(source_batch)
 
     async def _take(self, source_batch: SourceBatch) -> None:
+        await self._flowing.wait()
         self._check(source_batch)
         fresh = self._fresh(Part(source_batch.batch, source_batch.positions))
         mark = max(self._mark, -1 if source_batch.mark is None else source_batch.mark)
