@@ -71,9 +71,7 @@ class EventLog:
         self._number = 0
         self._news = asyncio.Event()
 
-    def note(
-        self, plugin: str, reference: str, kind: Kind, message: str, **details: Any
-    ) -> Event:
+    def note(self, plugin: str, reference: str, kind: Kind, message: str, **details: Any) -> Event:
         """Add an event."""
         self._number += 1
         event = Event(
