@@ -168,7 +168,7 @@ class Managed:
         """Take the present instance out of service; a reload brings the plugin back."""
         if self.current.is_serving:
             self.current.move("quarantined", reason)
-            self.note("state", "the plugin is in quarantine", state="quarantined", reason=reason)
+            self.note("quarantined", "the plugin is out of service", reason=reason)
 
     async def brought_back(self, lost: Instance, error: Exception) -> bool:
         """Tell, after *lost* failed with *error*, whether another instance can be asked instead.
