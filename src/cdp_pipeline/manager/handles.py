@@ -80,21 +80,17 @@ class ManagedProcessor(Managed):
 
     async def asked(self, instance: Instance, batch: Batch) -> Outputs:
         """Return what *instance* answers, or the old version where a new one does worse."""
-        probation = self.probation
-        watched = probation is not None and instance is probation.new
-        self.rows += len(batch)
+        probation, rows = self.probation, len(batch)
+        self.rows += rows
         try:
-            outputs: Outputs = await instance.handle.process_batch(batch)
-        except Exception as error:
-            rescued = await probation.rescued(batch, error) if watched and probation else None
-            if rescued is None:
-                self.failed_rows += len(batch)
-                raise
-            outputs = rescued
-        if outputs.errors:
-            if watched and probation:
-                outputs = await probation.compared(batch, outputs)
-            self.failed_rows += len(outputs.errors)
+            if probation is not None and instance is probation.new:
+                outputs = await probation.answer(batch)
+            else:
+                outputs = await instance.handle.process_batch(batch)
+        except Exception:
+            self.failed_rows += rows
+            raise
+        self.failed_rows += len(outputs.errors)
         self.calls += 1
         return outputs
 

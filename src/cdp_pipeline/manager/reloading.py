@@ -65,6 +65,9 @@ class Reload:
             await self._end_new()
             refused = isinstance(error, ReloadRefused)
             report = self._report("refused" if refused else "rolled_back", error)
+        except BaseException:  # the run ends meanwhile
+            await self._end_new()
+            raise
         self._timings["total"] = round(time.monotonic() - begun_s, 4)
         return report
 
