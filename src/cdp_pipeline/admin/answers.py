@@ -231,12 +231,14 @@ class Description:
         info: Title and version of the API.
         paths: What can be asked for.
         components: The forms of the answers.
+        security: What a request needs: a token, or nothing.
     """
 
     openapi: str
     info: Mapping[str, Any]
     paths: Mapping[str, Any]
     components: Mapping[str, Any]
+    security: Sequence[Mapping[str, Any]]
 
 
 def _runs(status: PluginStatus) -> bool:
