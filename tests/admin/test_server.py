@@ -20,8 +20,9 @@ import pytest
 
 from cdp_pipeline.admin import Listen, parse_listen
 from cdp_pipeline.admin.endpoint import RECORD_NAME, SOCKET_NAME, TOKEN_NAME, Endpoint
+from cdp_pipeline.config import Secrets
 from cdp_pipeline.errors import UsageError
-from cdp_pipeline.observability.logs import configure_logs, logger
+from cdp_pipeline.observability.logs import _settings, configure_logs, logger
 from cdp_pipeline.runtimes.processes.liveness import own_identity
 from tests._flowctl import BOUND_S, wait_until
 from tests._host import ENRICH, ROLLED_BACK, SWITCHED, Host, running_host
@@ -291,6 +292,27 @@ class TestAnswers:
 
             assert (500, "internal") == (answer.status_code, answer.json()["code"])
             assert 200 == asks.get("/plugins").status_code
+
+    def test_no_answer_shows_a_secret(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What plugins and errors say is masked as in log lines; names and states stay."""
+        monkeypatch.setattr(_settings, "mask", Secrets().including(["hunter2", "running"]).masked)
+        said = "postgres://me:hunter2@db/x refuses"
+        host.manager.found[1] = replace(ENRICH, reason=said, health_message=said)
+        host.manager.reports = [replace(ROLLED_BACK, error=said, hint=said)]
+        host.call(
+            lambda: host.manager.events.note(
+                "stage-0", "enrich@1.2.0", "health", said, url=said, tried=[{"url": said}]
+            )
+        )
+        with client(host) as asks:
+            answers = [asks.get(path) for path in ("/status", "/plugins", "/events", "/readyz")]
+            answers.append(asks.post("/plugins/enrich/reload"))
+            host.manager.fault = UsageError(said, hint=said)
+            answers.append(asks.get("/plugins"))
+
+        assert "running" == answers[0].json()["state"]
+        assert "postgres://me:***@db/x refuses" == answers[1].json()["plugins"][1]["reason"]
+        assert [] == [answer.text for answer in answers if "hunter2" in answer.text]
 
     def test_a_reload_answers_with_its_reports(self, host: Host) -> None:
         """200 when every stage switched, 409 when one did not; the reports tell which."""

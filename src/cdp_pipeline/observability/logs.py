@@ -110,6 +110,11 @@ def mask_logs(mask: Mask) -> None:
     _settings.mask = mask
 
 
+def masked(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return plain data as a log line would show it: without secrets."""
+    return _settings.mask(fields)
+
+
 def log_format() -> LogFormat:
     """Return how log lines of this process are written."""
     return _settings.log_format
