@@ -217,7 +217,7 @@ class TestPolicies:
             "message": "no",
             "hint": "send even numbers",
         }
-        assert (letter["stage"], letter["plugin"]) == ("stage-0", "stage-0@1.0.0")
+        assert (letter["stage"], letter["plugin"]) == ("stage-0", "odd-fails@1.0.0")
 
     async def test_a_replay_doubles_no_dead_letter(self, bench: Bench) -> None:
         """Letters after the resume position are cut off before the replay writes them."""

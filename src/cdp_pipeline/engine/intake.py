@@ -10,10 +10,13 @@ from cdp_pipeline.engine.durability import Durability
 from cdp_pipeline.engine.identity import SourceIds
 from cdp_pipeline.engine.parcel import Outlet, Parcel, Part
 from cdp_pipeline.engine.patience import Patience
-from cdp_pipeline.engine.stage import StageFailed, StageSpec
+from cdp_pipeline.engine.spec import StageFailed, StageSpec
 from cdp_pipeline.engine.statistics import RunStatistics
 from cdpplugin import Fatal, Resume, Retry, Source, SourceBatch
 from cdpplugin.function import as_plugin_error
+
+_REPLACED = "plugin.replaced"
+"""Code of a `Retry` that is no failure: another instance goes on where this one was."""
 
 
 class Intake:
@@ -61,6 +64,8 @@ class Intake:
                 return await self._read()
             except Exception as caught:
                 error = as_plugin_error(caught)
+            if error.code == _REPLACED and isinstance(error, Retry):
+                continue
             attempt = 1 if self._mark > before else attempt + 1
             if not isinstance(error, Retry) or attempt > self._spec.on_error.attempts:
                 raise StageFailed(self._spec, error, None) from error

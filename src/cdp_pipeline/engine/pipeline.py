@@ -15,7 +15,8 @@ from cdp_pipeline.engine.intake import Intake
 from cdp_pipeline.engine.parcel import Edge, Outlet
 from cdp_pipeline.engine.patience import Patience
 from cdp_pipeline.engine.sink import ConsumerStage
-from cdp_pipeline.engine.stage import ProcessorStage, StageFailed, StageSpec
+from cdp_pipeline.engine.spec import StageFailed, StageSpec
+from cdp_pipeline.engine.stage import ProcessorStage
 from cdp_pipeline.engine.statistics import RunStatistics, StageStatistics
 from cdpplugin import Consumer, Processor, Resume, Source
 from cdpplugin.function import as_plugin_error

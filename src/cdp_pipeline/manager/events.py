@@ -17,6 +17,7 @@ from cdp_pipeline.observability.logs import logger
 Kind = Literal[
     "state",
     "health",
+    "quarantined",
     "reload_began",
     "reload_switched",
     "reload_confirmed",
@@ -25,7 +26,13 @@ Kind = Literal[
     "replaced",
     "files_changed",
 ]
-_WARNINGS: frozenset[Kind] = frozenset({"reload_refused", "rolled_back", "replaced"})
+_LEVELS: Mapping[Kind, str] = {
+    "state": "debug",
+    "quarantined": "error",
+    "reload_refused": "warning",
+    "rolled_back": "warning",
+    "replaced": "warning",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +78,7 @@ class EventLog:
         self._number = 0
         self._news = asyncio.Event()
 
-    def note(
-        self, plugin: str, reference: str, kind: Kind, message: str, **details: Any
-    ) -> Event:
+    def note(self, plugin: str, reference: str, kind: Kind, message: str, **details: Any) -> Event:
         """Add an event."""
         self._number += 1
         event = Event(
@@ -89,7 +94,7 @@ class EventLog:
         news, self._news = self._news, asyncio.Event()
         news.set()
         log = logger(stage=plugin, plugin=reference)
-        (log.warning if kind in _WARNINGS else log.info)(message, **details)
+        getattr(log, _LEVELS.get(kind, "info"))(message, **details)
         return event
 
     @property

@@ -1,11 +1,11 @@
 """A plugin's life as one table: which state may follow which.
 
-    loaded ─► configured ─► starting ─► running ◄─► unhealthy
-                                          │  ▲         │
-                                          ▼  │         ▼
-                                        quarantined ◄──┘
-                                          │
-              (any of them) ─► draining ─► stopped
+loaded ─► configured ─► starting ─► running ◄─► unhealthy
+│  ▲         │
+▼  │         ▼
+quarantined ◄──┘
+│
+(any of them) ─► draining ─► stopped
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from cdp_pipeline.runtimes.deadlines import Deadlines
 from cdp_pipeline.runtimes.encodable import divided, joined
 from cdp_pipeline.runtimes.wasm.answer import Status, error_of
 from cdp_pipeline.runtimes.wasm.cpu import DutyCycle
-from cdp_pipeline.runtimes.wasm.faults import GuestFault, GuestTimeout
+from cdp_pipeline.runtimes.wasm.faults import GuestFault, GuestsHung, GuestTimeout
 from cdp_pipeline.runtimes.wasm.guest import Guest
 from cdp_pipeline.runtimes.wasm.metadata import Said, decode_health
 from cdp_pipeline.runtimes.wasm.pool import Pool
@@ -28,7 +28,6 @@ from cdpplugin import (
     Batch,
     Context,
     Delivery,
-    Fatal,
     HealthStatus,
     Outputs,
     PluginError,
@@ -171,11 +170,11 @@ class WasmPlugin:
 
         Raises:
             GuestTimeout: It is stuck.
-            Fatal: That has happened too often.
+            GuestsHung: That has happened too often.
         """
         who = self._metadata.reference
         if self._threads.stuck > MOST_HUNG:
-            raise Fatal(f"plugin `{who}` hung too often", code="plugin.hung")
+            raise GuestsHung(f"plugin `{who}` hung too often")
         try:
             return await self._threads.run(2 * timeout_s + HUNG_S, function, *arguments)
         except Stopped:
