@@ -181,6 +181,15 @@ class TestReload:
         assert 4 == as_json.code
         assert outcome == json.loads(as_json.out)["reports"][1]["outcome"]
 
+    def test_a_stage_may_have_any_name(self, host: Host) -> None:
+        """Slashes, spaces and other signs of a name reach the host as they are."""
+        name = "a/b c%2F?&#ü"
+        host.manager.found[1] = replace(ENRICH, name=name)
+
+        assert 0 == flowctl("plugin", "reload", name).code
+        assert 0 == flowctl("plugin", "logs", name).code
+        assert [(name, "command")] == host.manager.reloads
+
     def test_names_the_nearest_plugin(self, host: Host) -> None:
         """An unknown name is the host's error with its code and hint, exit code 2."""
         done = flowctl("plugin", "reload", "enrihc")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cdp_pipeline.admin.answers import Refusal
 from cdp_pipeline.admin.desk import Asked, Desk
@@ -21,7 +23,7 @@ from cdpplugin.errors import PluginError
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(desk: Desk) -> Starlette:
+def application(desk: Desk) -> ASGIApp:
     """Return the application that answers for *desk*."""
     app = Starlette(
         routes=[
@@ -31,7 +33,13 @@ def application(desk: Desk) -> Starlette:
         exception_handlers={HTTPException: _no_such_thing},
     )
     app.router.redirect_slashes = False
-    return app
+
+    async def by_sent_path(scope: Scope, receive: Receive, send: Send) -> None:
+        """Take the path as it was sent: a stage may have any name, also one with a slash."""
+        sent = scope.get("raw_path", b"").decode("ascii", errors="replace")
+        await app({**scope, "path": sent}, receive, send)
+
+    return by_sent_path
 
 
 def _endpoint(operation: Operation, desk: Desk) -> Endpoint:
@@ -65,7 +73,7 @@ def _asked(operation: Operation, request: Request) -> Asked:
                 hint=parameter.description,
             )
         numbers[parameter.name] = value
-    return Asked(request.path_params.get("name", ""), numbers)
+    return Asked(unquote(request.path_params.get("name", "")), numbers)
 
 
 def _refused(error: CdpError | PluginError) -> Response:
