@@ -97,6 +97,7 @@ class Plugins:
         self.reports: list[ReloadReport] = [SWITCHED]
         self.reloads: list[tuple[str, str]] = []
         self.fault: Exception | None = None
+        self.hangs = False
 
     def statuses(self) -> Sequence[PluginStatus]:
         if self.fault:
@@ -113,6 +114,8 @@ class Plugins:
 
     async def reload(self, name: str, *, reason: str = "command") -> Sequence[ReloadReport]:
         self.reloads.append((name, reason))
+        if self.hangs:
+            await asyncio.Event().wait()
         self.events.note("stage-0", "enrich@1.3.0", "reload_switched", "switched", total_s=0.41)
         return self.reports
 

@@ -78,17 +78,38 @@ class TestUnixSocket:
 
         assert [] == list(host.folder.iterdir())
 
-    def test_a_stale_socket_is_replaced(self, tmp_path: Path) -> None:
-        """What a host that was killed left is no hindrance."""
-        folder = tmp_path / "state"
+    @pytest.mark.parametrize("listen", [Listen("unix"), Listen("off"), TCP], ids=lambda on: on.kind)
+    def test_what_a_dead_host_left_is_removed(self, tmp_path: Path, listen: Listen) -> None:
+        """A host that was killed leaves its socket; the next removes it, wherever it listens."""
+        folder, elsewhere = tmp_path / "state", tmp_path / "admin-0.sock"
         folder.mkdir(mode=0o700)
-        with socket.socket(socket.AF_UNIX) as dead:
-            dead.bind(str(folder / SOCKET_NAME))
+        for path in (folder / SOCKET_NAME, elsewhere):
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(str(path))
         gone = replace(own_identity(), pid=2**22 + 1)
-        Endpoint(pipeline="numbers", process=gone, socket="elsewhere").write(folder)
+        Endpoint(pipeline="numbers", process=gone, socket=str(elsewhere)).write(folder)
+        (folder / TOKEN_NAME).write_text("old")
 
-        with running_host(tmp_path, folder=folder) as host, client(host) as asks:
-            assert 200 == asks.get("/livez").status_code
+        with running_host(tmp_path, listen=listen, folder=folder) as host:
+            assert not elsewhere.exists()
+            assert (listen.kind == "unix") == (folder / SOCKET_NAME).exists()
+            assert (listen.kind != "off") == (folder / RECORD_NAME).exists()
+            if listen.kind == "unix":
+                with client(host) as asks:
+                    assert 200 == asks.get("/livez").status_code
+        assert [] == list(folder.iterdir())
+
+    def test_a_file_that_is_no_socket_is_left_alone(self, tmp_path: Path) -> None:
+        """A record that names some other file does no harm to it."""
+        folder, precious = tmp_path / "state", tmp_path / "precious"
+        folder.mkdir(mode=0o700)
+        precious.write_text("data")
+        Endpoint(pipeline="numbers", process=own_identity(), socket=str(precious)).write(folder)
+
+        with running_host(tmp_path, folder=folder):
+            pass
+
+        assert "data" == precious.read_text()
 
     @pytest.mark.parametrize("reason", ["too long", "open to others"])
     def test_a_folder_that_does_not_suit_is_avoided(
@@ -448,6 +469,28 @@ class TestSteering:
         assert 503 == after.status_code
         assert ["plugin `stage-0` is quarantined: died 5 times in 60 s"] == after.json()["reasons"]
         assert (200, {"status": "live"}) == (alive.status_code, alive.json())
+
+    def test_a_reload_in_progress_does_not_hold_up_the_end(self, tmp_path: Path) -> None:
+        """The run is over: who waits for a reload that does not end is let go within seconds."""
+        outcomes = []
+
+        def ask(host: Host) -> None:
+            try:
+                with client(host) as asks:
+                    outcomes.append(asks.post("/plugins/enrich/reload").status_code)
+            except httpx.HTTPError as error:
+                outcomes.append(error)
+
+        with running_host(tmp_path) as host:
+            host.manager.hangs = True
+            thread = threading.Thread(target=ask, args=(host,))
+            thread.start()
+            wait_until(lambda: host.manager.reloads, "a reload")
+        thread.join(BOUND_S)
+
+        assert not thread.is_alive()
+        assert [] == list(host.folder.iterdir())
+        assert isinstance(outcomes[0], httpx.HTTPError) or outcomes[0] >= 500
 
 
 _HOST = """

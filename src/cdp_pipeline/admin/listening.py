@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cdp_pipeline.admin.endpoint import (
+    RECORD_NAME,
     SOCKET_NAME,
     TOKEN_NAME,
     Endpoint,
@@ -42,7 +43,7 @@ def open_unix(
         StateError: There is no private folder for it.
     """
     path = _socket_path(folder, environ)
-    _remove_stale(path)
+    _remove_socket(path)
     opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         opened.bind(str(path))
@@ -89,7 +90,17 @@ def _socket_path(folder: Path, environ: Mapping[str, str]) -> Path:
     return runtime_folder(environ) / f"admin-{name}.sock"
 
 
-def _remove_stale(path: Path) -> None:
-    with suppress(FileNotFoundError):
+def remove_stale(folder: Path) -> None:
+    """Remove what a host that died has left of its listener in or for *folder*."""
+    stale = Endpoint.read(folder)
+    for path in (folder / SOCKET_NAME, *([Path(stale.socket)] if stale else [])):
+        _remove_socket(path)
+    for name in (RECORD_NAME, TOKEN_NAME):
+        with suppress(OSError):
+            (folder / name).unlink()
+
+
+def _remove_socket(path: Path) -> None:
+    with suppress(OSError):
         if stat.S_ISSOCK(path.lstat().st_mode):
             path.unlink()

@@ -15,7 +15,7 @@ from cdp_pipeline.admin.app import application
 from cdp_pipeline.admin.desk import Desk
 from cdp_pipeline.admin.endpoint import Endpoint, Listen
 from cdp_pipeline.admin.gate import Gate
-from cdp_pipeline.admin.listening import open_tcp, open_unix
+from cdp_pipeline.admin.listening import open_tcp, open_unix, remove_stale
 from cdp_pipeline.admin.subject import Subject
 from cdp_pipeline.errors import StateError
 from cdp_pipeline.observability.logs import logger
@@ -61,13 +61,21 @@ async def serving(
         endpoint.remove(folder)
         desk.closing.set()
         server.end()
-        with suppress(Exception):
-            await task
+        await _ended(task, subject.name)
+
+
+async def _ended(task: asyncio.Task[None], pipeline: str) -> None:
+    """Wait until the server has ended; what went wrong with it is no fault of the run."""
+    try:
+        await task
+    except Exception as error:
+        logger(pipeline=pipeline).warning("the admin API ended with an error", error=str(error))
 
 
 def _opened(
     pipeline: str, folder: Path, environ: Mapping[str, str], listen: Listen
 ) -> tuple[socket.socket, Endpoint] | None:
+    remove_stale(folder)
     if listen.kind == "off":
         return None
     try:
