@@ -126,13 +126,27 @@ def pipeline(
 
 
 class Stream:
-    """A pipeline at full load around one processor."""
+    """A pipeline at full load around one plugin; what is not named is a double."""
 
-    def __init__(self, folder: Path, processor: Any, **options: Any) -> None:
-        self.numbers = options.pop("numbers", None) or Numbers()
-        self.witness = Witness()
+    def __init__(
+        self,
+        folder: Path,
+        processor: Any = None,
+        *,
+        source: Any = None,
+        sink: Any = None,
+        witness: Witness | None = None,
+        numbers: Numbers | None = None,
+        **options: Any,
+    ) -> None:
+        self.numbers = numbers or Numbers()
+        self.witness = witness or Witness()
         self.pipeline = pipeline(
-            folder, handle(self.numbers), processor, handle(self.witness), **options
+            folder,
+            source or handle(self.numbers),
+            processor,
+            sink or handle(self.witness),
+            **options,
         )
         self._running: asyncio.Task[Any] | None = None
 

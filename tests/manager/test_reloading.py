@@ -122,7 +122,7 @@ class TestFailures:
         ],
     )
     async def test_of_its_own_cases(self, house: House, expect: Any, says: str) -> None:
-        """A version that fails a case of its own never takes over; the report tells which and how."""
+        """A version that fails a case of its own never takes over; the report tells how."""
         managed = await house.load(candidate(Stamp("1.0.0")))
         report = await house.reload(Stamp("1.0.1"), cases=[GOOD, case(expect)])
         assert ("rolled_back", "self-test") == (report.outcome, report.step)

@@ -18,7 +18,7 @@ from cdp_pipeline.cli.report import exit_at_once
 from cdp_pipeline.cli.settings import SettingsFile
 
 if TYPE_CHECKING:
-    from cdp_pipeline.config import PipelineConfig
+    from cdp_pipeline.config import HostSettings, PipelineConfig
     from cdp_pipeline.host.running import Running, RunResult
 
 
@@ -68,11 +68,11 @@ def run(
     from cdp_pipeline.cli import summary
     from cdp_pipeline.cli.standard_output import reserved_stdout
 
-    live_by_default = _configure_logs(log_format, log_level, settings)
+    host, live_by_default = _configure_logs(log_format, log_level, settings)
     config = _loaded(file)
     live = sys.stderr.isatty() and live_by_default if progress is None else progress
     with reserved_stdout():
-        run = _Run(config, live=live)
+        run = _Run(config, host, live=live)
         result = asyncio.run(run.run())
     code = run.exit_code(result)
     summary.show(config.name, result, code)
@@ -80,8 +80,14 @@ def run(
         raise typer.Exit(code)
 
 
-def _configure_logs(log_format: LogFormat | None, level: str, file: Path | None) -> bool:
-    """Set logs up as arguments and settings say; return whether a live display suits them."""
+def _configure_logs(
+    log_format: LogFormat | None, level: str, file: Path | None
+) -> tuple[HostSettings, bool]:
+    """Set logs up as arguments and settings say.
+
+    Returns:
+        The settings, and whether a live display suits the logs.
+    """
     from cdp_pipeline.cli.settings import host_settings, unused
     from cdp_pipeline.config import Secrets
     from cdp_pipeline.errors import UsageError
@@ -96,7 +102,7 @@ def _configure_logs(log_format: LogFormat | None, level: str, file: Path | None)
     configure_logs("json" if chosen == "json" else "text", level)
     for line in unused(settings):
         logger().warning(line)
-    return chosen == "auto" or log_format is LogFormat.TEXT
+    return settings, chosen == "auto" or log_format is LogFormat.TEXT
 
 
 def _loaded(file: Path) -> PipelineConfig:
@@ -116,8 +122,9 @@ def _loaded(file: Path) -> PipelineConfig:
 class _Run:
     """One run with its signals and its display."""
 
-    def __init__(self, config: PipelineConfig, *, live: bool) -> None:
+    def __init__(self, config: PipelineConfig, settings: HostSettings, *, live: bool) -> None:
         self._config = config
+        self._settings = settings
         self._live = live
         self._running: Running | None = None
         self._signals: list[int] = []
@@ -135,7 +142,12 @@ class _Run:
         from cdp_pipeline.host.running import run_pipeline
 
         work = asyncio.create_task(
-            run_pipeline(self._config, os.environ, on_started=self._on_started)
+            run_pipeline(
+                self._config,
+                os.environ,
+                settings=self._settings,
+                on_started=self._on_started,
+            )
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
