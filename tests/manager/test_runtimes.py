@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -30,7 +31,10 @@ def runtime() -> Iterator[Path]:
     assert ([], []) == left
 
 
-@pytest.fixture(params=[Process, Guest], ids=["grpc", "wasm"])
+BOTH = pytest.mark.parametrize("plugin", [Process, Guest], ids=["grpc", "wasm"], indirect=True)
+
+
+@pytest.fixture
 async def plugin(
     request: pytest.FixtureRequest, runtime: Path, tmp_path: Path, house: House
 ) -> Any:
@@ -39,8 +43,6 @@ async def plugin(
         pytest.importorskip("ziglang")
         loader: Any = WasmLoader({}, tmp_path / "cache")
     else:
-        import os
-
         environ = {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(runtime)}
         loader = GrpcLoader(environ, tmp_path / "cache", grace_s=5.0)
     made = request.param(tmp_path / "plugin", loader)
@@ -49,6 +51,7 @@ async def plugin(
     await house.end()
 
 
+@BOTH
 async def test_a_hundred_reloads(house: House, tmp_path: Path, plugin: Any) -> None:
     """Each message arrives once and in order, stamped by one version; each switch shows once."""
     managed = await house.load(plugin.candidate())
@@ -69,11 +72,13 @@ BAD_STARTS = ["start", "start_raises", "health"]
 BAD_WORK = ["crash", "slow", "garbage"]
 
 
-@pytest.mark.parametrize("bad", [*BAD_STARTS, *BAD_WORK])
+@pytest.mark.parametrize(
+    ("plugin", "bad"),
+    [(Process, bad) for bad in (*BAD_STARTS, *BAD_WORK)] + [(Guest, bad) for bad in BAD_WORK],
+    indirect=["plugin"],
+)
 async def test_a_bad_version(house: House, tmp_path: Path, plugin: Any, bad: str) -> None:
     """A version that crashes, is sick, answers garbage or too late is rolled back without loss."""
-    if isinstance(plugin, Guest) and bad in BAD_STARTS:
-        pytest.skip("guests that do not start are tried in tests/wasm")
     managed = await house.load(plugin.candidate(timeout=0.2))
     async with Stream(tmp_path, managed, workers=2) as stream:
         await stream.flows()
@@ -87,6 +92,7 @@ async def test_a_bad_version(house: House, tmp_path: Path, plugin: Any, bad: str
     assert "1.0.0" == managed.metadata().version
 
 
+@BOTH
 async def test_the_plugins_own_cases(house: House, tmp_path: Path, plugin: Any) -> None:
     """A version whose answers are not those of `self-test.yaml` never takes over."""
     (plugin.folder / "self-test.yaml").write_text(

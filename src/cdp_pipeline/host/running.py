@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -84,6 +84,7 @@ class Running:
 
 
 Started = Callable[[Running], None]
+Serving = Callable[[Running], AbstractAsyncContextManager[Any]]
 
 
 async def run_pipeline(
@@ -93,6 +94,7 @@ async def run_pipeline(
     catalog: Catalog | None = None,
     settings: HostSettings | None = None,
     on_started: Started | None = None,
+    serving: Serving | None = None,
 ) -> RunResult:
     """Run *config* to its end.
 
@@ -102,6 +104,7 @@ async def run_pipeline(
         catalog: The components that can be named; by default those installed.
         settings: The host's settings.
         on_started: Called once all plugins run, with the run's handle (to show or stop it).
+        serving: Serves the run to others for as long as it lasts.
 
     Raises:
         CdpError: The pipeline could not be started. What fails later is in the result.
@@ -124,12 +127,13 @@ async def run_pipeline(
             statistics = _statistics(components[0], stream, resumption)
             spec = _engine_spec(config, components, handles, store, resumption, letters)
             pipeline = Pipeline(spec, statistics)
+            running = Running(
+                pipeline, statistics, stream, manager, config.name, folder, resumption.notes
+            )
             if on_started is not None:
-                notes = resumption.notes
-                on_started(
-                    Running(pipeline, statistics, stream, manager, config.name, folder, notes)
-                )
-            outcome = await pipeline.run()
+                on_started(running)
+            async with serving(running) if serving else nullcontext():
+                outcome = await pipeline.run()
             statistics.checkpoint = pipeline.checkpoint_position
             faults = [_fault(components, handles, failure) for failure in outcome.failures]
     ending = _ending(outcome, statistics, stream)

@@ -24,7 +24,7 @@ from cdp_pipeline.manager.health import HealthWatch
 from cdp_pipeline.manager.instance import Candidate, Instance, Renew
 from cdp_pipeline.manager.managed import Managed
 from cdp_pipeline.manager.probation import Probation
-from cdp_pipeline.manager.reloading import Reload
+from cdp_pipeline.manager.reloading import Reload, Unfit
 from cdp_pipeline.manager.settings import ManagerSettings
 from cdp_pipeline.manager.status import PluginStatus, ReloadReport
 
@@ -233,7 +233,7 @@ class PluginManager:
                 continue
             probation = entry.managed.probation
             if probation is not None and probation.new is entry.managed.current:
-                probation.fail("plugin.unhealthy", probation.new.reason)
+                probation.fail(Unfit.code, probation.new.reason)
             else:
                 await self._replace(entry)
 

@@ -47,8 +47,8 @@ class Probation:
             if rescued is not None:
                 return rescued
             # Neither can answer it as a whole: the new one is to find the message at fault.
-            outputs = await self.new.handle.process_batch(batch)
-            return outputs
+            found: Outputs = await self.new.handle.process_batch(batch)
+            return found
         return await self._compared(batch, outputs) if outputs.errors else outputs
 
     async def _rescued(self, batch: Batch, error: Exception) -> Outputs | None:
