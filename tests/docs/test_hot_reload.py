@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cdp_pipeline.artifacts.cases import FILE_NAME, cases_beside
+from cdp_pipeline.artifacts.cases import FILE_NAME, CaseAnswer, cases_beside
 from cdpplugin import Batch, OutputPart, Outputs, PluginError
 
 PAGE = Path(__file__).parents[2] / "docs/guides/hot-reload.md"
@@ -20,6 +20,6 @@ def test_its_cases(tmp_path: Path) -> None:
     good = Outputs([OutputPart(payment, [0])])
     wrong = Outputs(errors={0: PluginError("no amount", code="amount.missing")})
     for case, answer in ((marked, good), (dropped, Outputs()), (refused, wrong)):
-        found = [list(case.mismatches(each)) for each in (good, Outputs(), wrong)]
-        assert [] == list(case.mismatches(answer))
+        found = [list(case.mismatches(CaseAnswer.of(each))) for each in (good, Outputs(), wrong)]
+        assert [] == list(case.mismatches(CaseAnswer.of(answer)))
         assert 1 == found.count([])

@@ -1,4 +1,4 @@
-"""What a plugin must answer before it is trusted: `self-test.yaml` beside its manifest.
+"""Cases: what goes into a plugin or a pipeline, and what must come out.
 
 test_cases:
 - name: a payment is marked
@@ -10,11 +10,15 @@ test_cases:
 - name: one without an amount is refused
   input: {type: Payment, payload: {}}
   expect: {error: plugin.failed}
+
+A plugin's own stand in `self-test.yaml` beside its manifest.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,14 +28,15 @@ from cdp_pipeline.config.building import build
 from cdp_pipeline.config.document import read_document
 from cdp_pipeline.config.environment import FilledDocument
 from cdp_pipeline.config.model import Frozen
-from cdpplugin import Batch, Outputs, PluginError, encode_json, views
+from cdpplugin import Batch, Message, Outputs, PluginError, encode_json, views
 
 FILE_NAME = "self-test.yaml"
 
 
 class CaseInput(Frozen):
-    """A message that the plugin is given."""
+    """A message that is given."""
 
+    id: str = Field(default="", description="Its id; without one it gets its place in the case.")
     type: str = Field(min_length=1, description="What kind of payload it carries.")
     payload: Any = Field(default=None, description="Any JSON value.")
     metadata: Mapping[str, Any] = Field(default={}, description="A JSON object.")
@@ -50,36 +55,107 @@ class Case(Frozen):
     """One case."""
 
     name: str = Field(min_length=1, description="What it shows.")
-    input: CaseInput = Field(description="The message.")
-    expect: Annotated[
-        CaseOutput | tuple[CaseOutput, ...] | Literal["drop"],
-        Field(description="The output, outputs in order, or `drop` for none."),
-    ]
+    input: CaseInput | tuple[CaseInput, ...] = Field(
+        description="The message, or messages in order."
+    )
+    expect: CaseOutput | tuple[CaseOutput, ...] | Literal["drop"] = Field(
+        description="The output, outputs in order, or `drop` for none."
+    )
+    tolerance: float = Field(
+        default=0.0, ge=0, description="How far a number may be off, relative to what is expected."
+    )
+    ignore: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="Members that do not matter, such as `payload.created_at`."
+    )
+    exact: bool = Field(
+        default=False, description="Whether outputs may have no more members than are named."
+    )
 
-    def batch(self) -> Batch:
-        """Return its input as a batch of one."""
-        given = self.input
-        return Batch.of(given.type, [given.payload], metadata=[given.metadata], ids=["self-test"])
+    def inputs(self) -> Batch:
+        """Return what is given as a batch."""
+        given = self.input if isinstance(self.input, tuple) else (self.input,)
+        return Batch.of(
+            "",
+            [each.payload for each in given],
+            metadata=[each.metadata for each in given],
+            ids=[each.id or f"case:{number}" for number, each in enumerate(given)],
+        ).replace(types=[each.type for each in given])
 
-    def mismatches(self, outputs: Outputs) -> Iterator[str]:
-        """Yield how *outputs* differ from what is expected."""
-        error = outputs.errors.get(0)
-        expected = [] if self.expect == "drop" else _as_sequence(self.expect)
-        code = next((each.error for each in expected if each.error), "")
-        if code or error:
-            got = error.code if error else "no error"
-            if got != code:
-                yield f"expected {code or 'no error'}, got {got}{f': {error}' if error else ''}"
+    def mismatches(self, found: CaseAnswer) -> Iterator[str]:
+        """Yield how *found* differs from what is expected."""
+        expected = _as_sequence(self.expect)
+        codes = [each.error for each in expected if each.error]
+        got = [error.code for error in found.errors]
+        if codes != got:
+            told = "; ".join(str(error) for error in found.errors)
+            yield f"expected {_listed(codes)}, got {_listed(got)}{f': {told}' if told else ''}"
+        outputs = [each for each in expected if not each.error]
+        if len(found.messages) != len(outputs):
+            yield f"expected {len(outputs)} outputs, got {len(found.messages)}"
             return
-        found = [message for part in outputs.parts for message in views(part.batch)]
-        if len(found) != len(expected):
-            yield f"expected {len(expected)} outputs, got {len(found)}"
+        for number, (each, message) in enumerate(zip(outputs, found.messages, strict=True)):
+            before = f"output {number + 1}: " if len(outputs) > 1 else ""
+            yield from (before + difference for difference in self._differences(each, message))
+
+    def _differences(self, expected: CaseOutput, message: Message) -> Iterator[str]:
+        if expected.type is not None and expected.type != message.type:
+            yield f"expected the type `{expected.type}`, got `{message.type}`"
+        if expected.payload is not None:
+            yield from self._differ("payload", expected.payload, message.payload)
+        if expected.metadata or self.exact:
+            yield from self._differ("metadata", dict(expected.metadata), dict(message.metadata))
+
+    def _differ(self, where: str, expected: Any, got: Any) -> Iterator[str]:
+        """Yield where *got* lacks what is *expected*."""
+        if where in self.ignore:
             return
-        for each, message in zip(expected, found, strict=True):
-            if each.type is not None and each.type != message.type:
-                yield f"expected the type `{each.type}`, got `{message.type}`"
-            yield from _differences("payload", each.payload, message.payload)
-            yield from _differences("metadata", dict(each.metadata), dict(message.metadata))
+        if isinstance(expected, Mapping) and isinstance(got, Mapping):
+            yield from self._members_differ(where, expected, got)
+        elif isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+            for index, (one, other) in enumerate(zip(expected, got, strict=True)):
+                yield from self._differ(f"{where}[{index}]", one, other)
+        elif not self._are_equal(expected, got):
+            yield f"expected `{where}` to be {_shown(expected)}, got {_shown(got)}"
+
+    def _members_differ(
+        self, where: str, expected: Mapping[str, Any], got: Mapping[str, Any]
+    ) -> Iterator[str]:
+        for key, value in expected.items():
+            if key in got:
+                yield from self._differ(f"{where}.{key}", value, got[key])
+            elif f"{where}.{key}" not in self.ignore:
+                yield f"expected `{where}.{key}`, got none"
+        for key in got.keys() - expected.keys() if self.exact else ():
+            if f"{where}.{key}" not in self.ignore:
+                yield f"expected no `{where}.{key}`, got {_shown(got[key])}"
+
+    def _are_equal(self, expected: Any, got: Any) -> bool:
+        numbers = all(
+            isinstance(each, (int, float)) and not isinstance(each, bool)
+            for each in (expected, got)
+        )
+        if numbers and self.tolerance:
+            return math.isclose(expected, got, rel_tol=self.tolerance, abs_tol=self.tolerance)
+        return _shown(expected) == _shown(got)
+
+
+@dataclass(slots=True)
+class CaseAnswer:
+    """What came out.
+
+    Attributes:
+        messages: The outputs, in order.
+        errors: The errors of messages that failed, in order.
+    """
+
+    messages: list[Message] = field(default_factory=list)
+    errors: list[PluginError] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, outputs: Outputs) -> CaseAnswer:
+        """Return what a plugin answered."""
+        messages = [message for part in outputs.parts for message in views(part.batch)]
+        return cls(messages, [outputs.errors[row] for row in sorted(outputs.errors)])
 
 
 class SelfTest(Frozen):
@@ -106,21 +182,13 @@ def cases_beside(folder: Path) -> Sequence[Case]:
 
 
 def _as_sequence(expect: Any) -> Sequence[CaseOutput]:
-    return expect if isinstance(expect, tuple) else [expect]
+    if expect == "drop":
+        return ()
+    return expect if isinstance(expect, tuple) else (expect,)
 
 
-def _differences(where: str, expected: Any, got: Any) -> Iterator[str]:
-    """Yield where *got* lacks what is *expected*; objects may have more members."""
-    if expected is None:
-        return
-    if isinstance(expected, Mapping) and isinstance(got, Mapping):
-        for key, value in expected.items():
-            if key not in got:
-                yield f"expected `{where}.{key}`, got none"
-            else:
-                yield from _differences(f"{where}.{key}", value, got[key])
-    elif _shown(expected) != _shown(got):
-        yield f"expected `{where}` to be {_shown(expected)}, got {_shown(got)}"
+def _listed(codes: Sequence[str]) -> str:
+    return ", ".join(codes) if codes else "no error"
 
 
 def _shown(value: Any) -> str:

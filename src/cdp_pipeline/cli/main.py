@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from cdp_pipeline.cli import (
+    cases,
     checkpoint,
     components,
     lake,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("validate")(pipelines.validate)
+app.command("test")(cases.run_tests)
 app.command("schema")(pipelines.schema)
 app.command("list")(components.list_components)
 app.command("explain")(components.explain)

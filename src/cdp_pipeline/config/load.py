@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cdp_pipeline.config.building import build, without_empty_keys
 from cdp_pipeline.config.document import Document, parse_document, read_document
@@ -23,13 +23,25 @@ DEAD_LETTERS = "dead-letters.jsonl"
 _DEPTH = 3
 
 
+P = TypeVar("P", bound=PipelineConfig)
+
+
 def load_pipeline(path: Path | str, environ: Mapping[str, str] = os.environ) -> PipelineConfig:
     """Return the pipeline file at *path*; nothing but that file is touched.
 
     Raises:
         ConfigError: It cannot be used; `faults_of` gives each fault with its place.
     """
-    return _load(read_document(path), environ)
+    return load_pipeline_as(PipelineConfig, path, environ)
+
+
+def load_pipeline_as(model: type[P], path: Path | str, environ: Mapping[str, str]) -> P:
+    """Return a file that says more than a pipeline, or less, as a *model* of it.
+
+    Raises:
+        ConfigError: It cannot be used; `faults_of` gives each fault with its place.
+    """
+    return _load(model, read_document(path), environ)
 
 
 def parse_pipeline(
@@ -40,25 +52,19 @@ def parse_pipeline(
     Raises:
         ConfigError: It cannot be used; `faults_of` gives each fault with its place.
     """
-    return _load(parse_document(text, str(file)), environ)
+    return _load(PipelineConfig, parse_document(text, str(file)), environ)
 
 
-def _load(document: Document, environ: Mapping[str, str]) -> PipelineConfig:
+def _load(model: type[P], document: Document, environ: Mapping[str, str]) -> P:
     filled = fill_document(document, environ)
     filled = replace(filled, data=without_empty_keys(filled.data, _DEPTH))
-    pipeline, settled = build(PipelineConfig, filled, reference_faults(filled))
+    pipeline, settled = build(model, filled, reference_faults(filled))
     complete = _complete(pipeline, settled, environ)
-    return _attached(complete, settled)
+    complete._document = settled
+    return complete
 
 
-def _attached(pipeline: PipelineConfig, document: FilledDocument) -> PipelineConfig:
-    pipeline._document = document
-    return pipeline
-
-
-def _complete(
-    pipeline: PipelineConfig, document: FilledDocument, environ: Mapping[str, str]
-) -> PipelineConfig:
+def _complete(pipeline: P, document: FilledDocument, environ: Mapping[str, str]) -> P:
     """Return *pipeline* with everything filled in that a file may leave out."""
     source, *stages = _named([pipeline.source, *pipeline.stages])
     update: dict[str, Any] = {

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from cdp_pipeline.artifacts.cases import CaseAnswer
 from cdp_pipeline.errors import CdpError
 from cdp_pipeline.manager.compatible import ReloadRefused, require_compatible
 from cdp_pipeline.manager.handles import ManagedConsumer
@@ -187,8 +188,8 @@ class Reload:
             return
         with self._timed("self-test"):
             for case in cases:
-                outputs = await new.handle.process_batch(case.batch())
-                for mismatch in case.mismatches(outputs):
+                outputs = await new.handle.process_batch(case.inputs())
+                for mismatch in case.mismatches(CaseAnswer.of(outputs)):
                     raise Unfit(f"{new.reference} fails its case `{case.name}`: {mismatch}")
 
     async def _end_new(self) -> None:
