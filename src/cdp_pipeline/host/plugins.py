@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cdp_pipeline.artifacts.manifest import Manifest, load_manifest
+from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.paths import cache_folder
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.errors import ArtifactError, ConfigError
@@ -21,6 +22,7 @@ from cdp_pipeline.host.catalog import Catalog
 from cdp_pipeline.host.native_executable import creator
 from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes import discovery, native
+from cdp_pipeline.runtimes.confining.mechanisms import Mechanisms, is_confined, unenforced
 from cdpplugin import Consumer, Plugin, PluginMetadata, Processor, Source
 
 Handle = Source | Processor | Consumer
@@ -41,15 +43,15 @@ class Plugins:
         self._catalog = catalog
         self._environ = environ
 
-    def installed(self, type_name: str) -> Found:
-        """Return the component of *type_name*.
+    def installed(self, type_name: str, limits: Limits | None = None) -> Found:
+        """Return the component of *type_name*; nothing holds the *limits*, and it says so.
 
         Raises:
             ConfigError: component.unknown_type.
         """
         if type_name not in self._catalog:
             raise self._catalog.unknown(type_name)
-        launch = natively(lambda: self._catalog.create(type_name))
+        launch = natively(lambda: self._catalog.create(type_name), limits)
         return launch, self._catalog.metadata(type_name)
 
     def listed(self, plugin: PluginConfig) -> Found:
@@ -71,10 +73,10 @@ class Plugins:
         if not _names_address(plugin):
             _refuse_remote_keys(plugin)
         if not path:
-            return self.installed(plugin.name)
+            return self.installed(plugin.name, plugin.limits)
         file = path.partition(".py:")[0] + ".py" if ".py:" in path else path
         if Path(file).exists() and plugin.type in (None, "native"):
-            return natively(lambda: discovery.load_file(path)), None
+            return natively(lambda: discovery.load_file(path), plugin.limits), None
         if _is_module(plugin):
             return self._wasm.load_file(Path(path), plugin), None
         if not Path(path).exists():
@@ -87,7 +89,7 @@ class Plugins:
             return self._grpc.load_address(plugin.path, plugin), None
         if plugin.type in (None, "native") and _ENTRY_POINT.fullmatch(plugin.path):
             point = EntryPoint(plugin.name, plugin.path, discovery.GROUP)
-            return natively(lambda: discovery.load_installed(point)), None
+            return natively(lambda: discovery.load_installed(point), plugin.limits), None
         raise _missing(plugin.path)
 
     def _with_manifest(self, plugin: PluginConfig, manifest: Manifest) -> Found:
@@ -95,7 +97,7 @@ class Plugins:
         if runtime != "grpc" or not manifest.address:
             _refuse_remote_keys(plugin)
         if runtime == "native":
-            return natively(creator(manifest)), manifest.metadata()
+            return natively(creator(manifest), plugin.limits), manifest.metadata()
         loader = self._grpc if runtime == "grpc" else self._wasm
         return loader.load(manifest, plugin), manifest.metadata()
 
@@ -114,11 +116,11 @@ class Plugins:
         return WasmLoader(self._environ, cache_folder(self._environ), backings=HOST_BACKINGS)
 
 
-def natively(create: Callable[[], Plugin]) -> Launch:
+def natively(create: Callable[[], Plugin], limits: Limits | None = None) -> Launch:
     """Return how a plugin object made by *create* is executed in this process."""
 
     async def launch(workers: int) -> Handle:
-        return native.handle(create(), workers=workers)
+        return native.handle(create(), workers=workers, limits=limits)
 
     return launch
 
@@ -216,27 +218,18 @@ def _say_what_is_not_enforced(plugin: PluginConfig, handle: Handle) -> None:
     Raises:
         ConfigError: plugin.not_confined; the pipeline demands a sandbox.
     """
-    runtime = runtime_of(handle)
-    if plugin.sandbox == "required" and runtime != "wasm":
+    found: Mechanisms = handle.confinement  # type: ignore[union-attr]
+    if plugin.sandbox == "required" and not is_confined(found):
         raise ConfigError(
-            f"`{plugin.name}` must be confined, and this version cannot confine it",
+            f"`{plugin.name}` must be confined, and runtime `{runtime_of(handle)}` does not "
+            "confine it",
             code="plugin.not_confined",
             hint="set `sandbox: auto` to run it all the same",
         )
-    enforced = _ENFORCED[runtime]
-    idle = [name for name, value in plugin.limits if value is not None and name not in enforced]
-    if idle:
+    if idle := unenforced(found):
         logger(plugin=handle.metadata().reference).warning(
-            "limits are not enforced", limits=idle, runtime=runtime
+            "limits are not enforced", limits=idle, runtime=runtime_of(handle)
         )
-
-
-_ENFORCED: Mapping[str, frozenset[str]] = {
-    "native": frozenset(),
-    "grpc": frozenset({"timeout"}),
-    "container": frozenset({"timeout", "memory", "cpu", "pids"}),
-    "wasm": frozenset({"timeout", "memory", "cpu", "fuel", "output", "instances"}),
-}
 
 
 def runtime_of(handle: Handle) -> str:

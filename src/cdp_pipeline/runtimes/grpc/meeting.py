@@ -27,6 +27,7 @@ from cdp_pipeline.runtimes.grpc.faults import (
     ProtocolUnsupported,
     StartFailed,
     StartTimeout,
+    cause,
     refused,
 )
 from cdp_pipeline.runtimes.grpc.handshake import OLDEST_PROTOCOL
@@ -162,8 +163,9 @@ class Meeting:
     def _failure(self) -> StartFailed:
         instance = self._instance
         if instance.ended.done():
-            message = f"plugin `{self._name}` {instance.ended.result()} before it was ready"
-            return StartFailed(with_last_lines(message, instance.last_lines))
+            ending = instance.ended.result()
+            message = f"plugin `{self._name}` {ending} before it was ready"
+            return StartFailed(with_last_lines(message, instance.last_lines), **cause(ending))
         message = f"plugin `{self._name}` was not ready within {self._terms.timeout_s:g} s"
         if self._heard:
             message += f": {self._heard}"

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cdp_pipeline.observability.logs import logger
+from cdp_pipeline.runtimes.confining import cgroups
 from cdp_pipeline.runtimes.grpc.launches import Launches, LaunchRecord
 from cdp_pipeline.runtimes.processes.liveness import (
     ProcessIdentity,
@@ -50,7 +51,8 @@ def _end(record: LaunchRecord) -> int:
     """
     keeper = record.keeper
     ended = _kill(keeper.pid) if keeper is not None and is_running(keeper) else 0
-    return ended + end_marked(record.launch.socket)
+    ended += end_marked(record.launch.socket)
+    return ended + cgroups.remove(record.groups)
 
 
 def end_marked(socket: Path) -> int:

@@ -1,0 +1,270 @@
+"""Control groups: what the kernel counts and bounds for a plugin and all that it starts.
+
+Version 2 where a group can be made that has the controllers, else version 1. Names of files and
+what is in them: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+PREFIX = "cdp-"
+_PERIOD_US = 100_000
+_LEAST_QUOTA_US = 1000
+"""The kernel's least share of a period, in microseconds."""
+_GONE_S = 5.0
+"""Longest wait for killed processes to leave a group."""
+_WANTED = ("memory", "cpu", "pids")
+
+
+@dataclass(frozen=True, slots=True)
+class Controllers:
+    """Where this host may make groups.
+
+    Attributes:
+        version: Of the interface; 0 where there is none.
+        places: Each controller with the folder in which groups of it are made.
+    """
+
+    version: int = 0
+    places: Mapping[str, Path] = field(default_factory=dict)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.places
+
+    @property
+    def mechanism(self) -> str:
+        """What a bound by them is called."""
+        return f"cgroup v{self.version}"
+
+    def group(self, name: str, wanted: Iterable[str]) -> Group:
+        """Return the group *name* with the controllers of *wanted* that there are, not yet made."""
+        held = {each: self.places[each] / f"{PREFIX}{name}" for each in wanted if each in self}
+        if "cpu" in held and "cpuacct" in self.places:  # version 1 counts elsewhere
+            held["cpuacct"] = self.places["cpuacct"] / f"{PREFIX}{name}"
+        return Group(self.version, held)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group, in version 1 one folder for each controller."""
+
+    version: int
+    folders: Mapping[str, Path]
+
+    @property
+    def paths(self) -> list[str]:
+        """Its folders."""
+        return sorted({str(folder) for folder in self.folders.values()})
+
+    def make(self, *, memory: int | None, cpu: float | None, pids: int | None) -> None:
+        """Make it, with bounds in bytes, in cores, and in processes and threads.
+
+        Raises:
+            OSError: It cannot be made; nothing of it is left.
+        """
+        try:
+            for path in self.paths:
+                Path(path).mkdir()
+            if memory is not None and "memory" in self.folders:
+                self._bound_memory(self.folders["memory"], memory)
+            if cpu is not None and "cpu" in self.folders:
+                self._bound_cpu(self.folders["cpu"], cpu)
+            if pids is not None and "pids" in self.folders:
+                _write(self.folders["pids"] / "pids.max", pids)
+        except BaseException:
+            remove(self.paths)
+            raise
+
+    def _bound_memory(self, folder: Path, limit_bytes: int) -> None:
+        """Bound memory and, where the kernel counts it, what is swapped out."""
+        if self.version == 2:
+            _write(folder / "memory.max", limit_bytes)
+            optional = {"memory.swap.max": 0, "memory.oom.group": 1}
+        else:
+            _write(folder / "memory.limit_in_bytes", limit_bytes)
+            optional = {"memory.memsw.limit_in_bytes": limit_bytes, "memory.swappiness": 0}
+        for name, value in optional.items():
+            with suppress(OSError):
+                _write(folder / name, value)
+
+    def _bound_cpu(self, folder: Path, cores: float) -> None:
+        quota_us = max(_LEAST_QUOTA_US, round(cores * _PERIOD_US))
+        if self.version == 2:
+            _write(folder / "cpu.max", f"{quota_us} {_PERIOD_US}")
+        else:
+            _write(folder / "cpu.cfs_period_us", _PERIOD_US)
+            _write(folder / "cpu.cfs_quota_us", quota_us)
+
+    @property
+    def ran_out_of_memory(self) -> bool:
+        """Whether the kernel has killed a process of it for its memory."""
+        if "memory" not in self.folders:
+            return False
+        name = "memory.events" if self.version == 2 else "memory.oom_control"
+        return _facts(self.folders["memory"] / name).get("oom_kill", 0) > 0
+
+    @property
+    def cpu_s(self) -> float | None:
+        """Processor time that it has used, in seconds; None where it is not counted."""
+        if self.version == 2 and "cpu" in self.folders:
+            usage_us = _facts(self.folders["cpu"] / "cpu.stat").get("usage_usec")
+            return None if usage_us is None else usage_us / 1e6
+        if "cpuacct" in self.folders:
+            text = (self.folders["cpuacct"] / "cpuacct.usage").read_text(encoding="ascii")
+            return int(text) / 1e9
+        return None
+
+    @property
+    def seals(self) -> list[str]:
+        """The files to write 0 into so that nothing more is started in it."""
+        return [str(self.folders["pids"] / "pids.max")] if "pids" in self.folders else []
+
+
+def remove(paths: Iterable[str]) -> int:
+    """Kill what is in the groups at *paths* and remove them; return how many processes it were."""
+    killed: set[int] = set()
+    for path in map(Path, paths):
+        # Whatever a record says, no other folder is ever touched.
+        if path.name.startswith(PREFIX) and (path / "cgroup.procs").exists():
+            killed |= _emptied(path)
+    return len(killed)
+
+
+def _emptied(folder: Path) -> set[int]:
+    killed: set[int] = set()
+    until = time.monotonic() + _GONE_S
+    with suppress(OSError):
+        _write(folder / "pids.max", 0)
+    while time.monotonic() < until:
+        killed.update(_kill_members(folder))
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            break
+        except OSError:  # somebody in it has not gone yet
+            time.sleep(0.005)
+        else:
+            break
+    return killed
+
+
+def _kill_members(folder: Path) -> Iterator[int]:
+    with suppress(OSError):
+        for line in (folder / "cgroup.procs").read_text(encoding="ascii").split():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(int(line), signal.SIGKILL)
+                yield int(line)
+
+
+@cache
+def available() -> Controllers:
+    """Return where this host may make groups; tried once, by making one."""
+    own = _own_places()
+    for version, places in ((2, _places_v2(own)), (1, _places_v1(own))):
+        usable = {name: place for name, place in places.items() if _is_usable(place)}
+        if any(name in usable for name in _WANTED):
+            return Controllers(version, usable)
+    return Controllers()
+
+
+def _own_places() -> Mapping[str, Path]:
+    """Return the folders of this process's own groups, by controller; version 2 is ``""``.
+
+    Source: proc(5), `/proc/PID/cgroup` and `/proc/PID/mountinfo`; cgroups(7).
+    """
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    paths = {}
+    for line in lines:
+        _, names, path = line.split(":", 2)
+        paths.update(dict.fromkeys(names.split(","), path))
+    found: dict[str, Path] = {}
+    for line in mounts:
+        before, _, after = line.partition(" - ")
+        root, point = before.split()[3:5]
+        kind, _, options = after.split(maxsplit=2)
+        for name in {"cgroup": options.split(","), "cgroup2": [""]}.get(kind, []):
+            if name in paths and name not in found:
+                found[name] = _beneath(point, root, paths[name])
+    return found
+
+
+def _beneath(point: str, root: str, path: str) -> Path:
+    """Return where the group *path* is seen below a mount that shows *root* at *point*."""
+    inner = os.path.relpath(path, root)
+    place = Path(point) if inner.startswith("..") else Path(point, inner)
+    return place if place.is_dir() else Path(point)
+
+
+def _places_v1(own: Mapping[str, Path]) -> Mapping[str, Path]:
+    return {name: own[name] for name in (*_WANTED, "cpuacct") if name in own}
+
+
+def _places_v2(own: Mapping[str, Path]) -> Mapping[str, Path]:
+    """Return the place for groups beside or below this host's own.
+
+    A group with processes hands no controllers down (the rule of no inner processes), but
+    for the topmost; so it is most often the one above.
+    """
+    if "" not in own:
+        return {}
+    most: Mapping[str, Path] = {}
+    for place in (own[""], own[""].parent):
+        handed_down = _handed_down(place)
+        if len(handed_down) > len(most):
+            most = dict.fromkeys(handed_down, place)
+    return most
+
+
+def _handed_down(place: Path) -> list[str]:
+    """Return the controllers that groups in *place* have, or can be given."""
+    try:
+        has = (place / "cgroup.controllers").read_text(encoding="ascii").split()
+    except OSError:
+        return []
+    for name in set(_WANTED) & set(has):
+        with suppress(OSError):
+            _write(place / "cgroup.subtree_control", f"+{name}")
+    try:
+        given = (place / "cgroup.subtree_control").read_text(encoding="ascii").split()
+    except OSError:
+        return []
+    return [name for name in _WANTED if name in given]
+
+
+def _is_usable(place: Path) -> bool:
+    probe = place / f"{PREFIX}probe-{secrets.token_hex(6)}"
+    try:
+        probe.mkdir()
+    except OSError:
+        return False
+    try:
+        return os.access(probe / "cgroup.procs", os.W_OK)
+    finally:
+        probe.rmdir()
+
+
+def _facts(file: Path) -> Mapping[str, int]:
+    """Return the numbers of a file with a name and a number in each line."""
+    try:
+        lines = file.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return {}
+    words = [line.split() for line in lines]
+    return {each[0]: int(each[1]) for each in words if len(each) == 2 and each[1].isdecimal()}
+
+
+def _write(file: Path, value: object) -> None:
+    file.write_text(str(value), encoding="ascii")
