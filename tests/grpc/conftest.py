@@ -92,11 +92,18 @@ class Workshop:
         return handle
 
     async def raw(
-        self, mode: str, *args: str, timeout_s: float = 20.0, keys: Any = None, **options: Any
+        self,
+        mode: str,
+        *args: str,
+        timeout_s: float = 20.0,
+        sandbox: str = "auto",
+        keys: Any = None,
+        **options: Any,
     ) -> Any:
         """A started plugin without the SDK."""
         manifest = self.manifest(str(RAW), mode, *args, **(keys or {}))
-        handle = await self.launch(manifest, {"limits": Limits(timeout=timeout_s)}, **options)
+        terms = {"limits": Limits(timeout=timeout_s), "sandbox": sandbox}
+        handle = await self.launch(manifest, terms, **options)
         await handle.start(Context("pipeline", "stage"))
         return handle
 

@@ -81,7 +81,8 @@ def restrict(
         version: The interface's version, as `abi` gives it.
         rules: Paths, each with a word of `ACCESS`. One that is not there is left out.
         port: The TCP port that may be listened on.
-        may_connect: Whether TCP connections may be opened.
+        may_connect: Whether TCP connections may be opened; they may come from a port of the
+            kernel's choice.
 
     Raises:
         OSError: The kernel refuses.
@@ -99,8 +100,9 @@ def restrict(
         for path, word in rules:
             _allow_path(ruleset, path, ACCESS[word] & rights)
         if version >= TCP_ABI:
-            listening = _NetPort(_BIND_TCP, port)
-            _call(_ADD_RULE, ruleset, _NET_PORT, ctypes.byref(listening), 0)
+            for each in (port, 0) if may_connect else (port,):
+                listening = _NetPort(_BIND_TCP, each)
+                _call(_ADD_RULE, ruleset, _NET_PORT, ctypes.byref(listening), 0)
         _call(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
