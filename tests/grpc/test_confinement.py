@@ -108,6 +108,15 @@ class TestMemory:
             await greedy(machine=machine, args=["at-start"], limits=Limits(memory=100_000_000))
         assert "plugin.memory_exceeded" == caught.value.code
 
+    @needs_group("memory")
+    async def test_of_a_child_alone(self, greedy: Launch) -> None:
+        """A plugin survives that a child of its own, larger than itself, is killed at the limit."""
+        handle = await greedy(limits=Limits(memory=100_000_000))
+        code = "b = bytearray(b'x') * (300 << 20); input()"
+        said = await told(handle, "Run", [sys.executable, "-I", "-S", "-c", code])
+        assert "SIGKILL" in said
+        assert False is await told(handle, "Privileges")
+
     async def test_of_all_its_processes(self, greedy: Launch) -> None:
         """The watchdog counts what a plugin's children hold as well."""
         handle = await greedy(machine=NO_GROUPS, limits=Limits(memory=100_000_000))
@@ -267,9 +276,14 @@ class TestFileAccess:
         assert "not confined" == handle.confinement["file access"]
 
     async def test_privileges(self, greedy: Launch) -> None:
-        """Nothing that a plugin executes gains privileges, and it cannot end its keeper."""
+        """Nothing that a plugin executes gains privileges, root's has none, it ends no keeper."""
         handle = await greedy()
         assert False is await told(handle, "Privileges")
+        facts = dict(
+            line.split(":\t")
+            for line in (await told(handle, "Read", "/proc/self/status")).splitlines()
+        )
+        assert int(facts["CapEff"], 16) in (0, 2)  # 2: root may read other users' files
         assert "not permitted" in await told(handle, "End")
 
 

@@ -104,7 +104,7 @@ class Bounds:
             "UDP": NOT_CONFINED,
             "Unix sockets": NOT_CONFINED,
             "signals": by if version >= landlock.SCOPE_ABI else NOT_CONFINED,
-            "privileges": "no-new-privileges",
+            "privileges": "no-new-privileges, no capabilities",
         }
 
     def confinement(self, name: str, rules: Sequence[Rule], port: int) -> Confinement:

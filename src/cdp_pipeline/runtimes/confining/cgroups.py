@@ -22,6 +22,8 @@ _LEAST_QUOTA_US = 1000
 """The kernel's least share of a period, in microseconds."""
 _GONE_S = 5.0
 """Longest wait for killed processes to leave a group."""
+_FULL = 0.9
+"""The part of its bound that a group in version 1 has used when it has reached it."""
 _WANTED = ("memory", "cpu", "pids")
 
 
@@ -106,11 +108,19 @@ class Group:
 
     @property
     def ran_out_of_memory(self) -> bool:
-        """Whether the kernel has killed a process of it for its memory."""
+        """Whether the kernel has killed a process of it, and it had reached its bound.
+
+        The kernel counts what it kills for the machine's memory as well.
+        """
         if "memory" not in self.folders:
             return False
-        name = "memory.events" if self.version == 2 else "memory.oom_control"
-        return _facts(self.folders["memory"] / name).get("oom_kill", 0) > 0
+        folder = self.folders["memory"]
+        if self.version == 2:
+            events = _facts(folder / "memory.events")
+            return events.get("oom_kill", 0) > 0 and events.get("max", 0) > 0
+        killed = _facts(folder / "memory.oom_control").get("oom_kill", 0)
+        most, bound = (_count(folder / f"memory.{n}_in_bytes") for n in ("max_usage", "limit"))
+        return killed > 0 and most >= _FULL * bound
 
     @property
     def cpu_s(self) -> float | None:
@@ -264,6 +274,13 @@ def _facts(file: Path) -> Mapping[str, int]:
         return {}
     words = [line.split() for line in lines]
     return {each[0]: int(each[1]) for each in words if len(each) == 2 and each[1].isdecimal()}
+
+
+def _count(file: Path) -> int:
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0
 
 
 def _write(file: Path, value: object) -> None:

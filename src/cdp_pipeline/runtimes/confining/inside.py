@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-_PR_SET_NO_NEW_PRIVS = 38
+_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
 """Source: linux/prctl.h."""
+_CAP_DAC_OVERRIDE = 1
+"""Source: linux/capability.h. Root keeps it: its files may be another user's."""
 _RLIMITS = {"files": resource.RLIMIT_NOFILE, "pids": resource.RLIMIT_NPROC}
 
 
@@ -41,8 +43,8 @@ def enter(terms: dict[str, Any], landlock: ModuleType | None) -> None:
     sandbox = terms["sandbox"]
     if sandbox is None:
         return
-    if sys.platform == "linux" and ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        raise OSError("no-new-privileges is refused")
+    if sys.platform == "linux":
+        _give_up_privileges()
     if landlock is not None:
         landlock.restrict(
             sandbox["abi"],
@@ -50,3 +52,17 @@ def enter(terms: dict[str, Any], landlock: ModuleType | None) -> None:
             port=sandbox["port"],
             may_connect=sandbox["may_connect"],
         )
+
+
+def _give_up_privileges() -> None:
+    """Let nothing that is executed from now on have more rights than its user's, root's neither.
+
+    What root executes has the capabilities that are in the bounding set, and no others.
+    """
+    control = ctypes.CDLL(None).prctl
+    if os.geteuid() == 0:
+        for capability in range(64):
+            if capability != _CAP_DAC_OVERRIDE:
+                control(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+    if control(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        raise OSError("no-new-privileges is refused")

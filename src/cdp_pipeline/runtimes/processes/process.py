@@ -179,11 +179,20 @@ class PluginProcess:
         if self._running.stdin is not None:
             self._running.stdin.close()
         await asyncio.to_thread(self._pump.join, _KEEPER_S)
-        confined = self._confinement
-        if confined is not None and ending.status != 0 and confined.ran_out_of_memory:
-            ending = replace(ending, memory_bytes=confined.limits.memory)
+        if self._confinement is not None and self._confinement.ran_out_of_memory:
+            ending = _of_memory(ending, self._confinement.limits.memory)
         if not self.ended.done():
             self.ended.set_result(ending)
+
+
+def _of_memory(ending: Ending, limit_bytes: int | None) -> Ending:
+    """Return *ending* with what is known of it: a process was killed for its memory.
+
+    It need not have been the plugin's first; a shell tells of its child's by a status.
+    """
+    if signal.SIGKILL in (ending.signal_number, (ending.status or 0) - 128):
+        return replace(ending, memory_bytes=limit_bytes)
+    return replace(ending, reason="one of its processes was killed at `limits.memory`")
 
 
 def _failure(word: str, number: int, executable: str) -> ArtifactError | None:
