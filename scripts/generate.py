@@ -3,7 +3,8 @@
     python scripts/generate.py [--check]
 
 Generated: the protobuf stubs, the Python SDK's copy of the world of components, the JSON
-Schemas and golden vectors in spec/, the reference pages in docs/reference.
+Schemas, the description of the admin API and golden vectors in spec/, the reference pages in
+docs/reference.
 The XDR table and kernel have generators of their own (`scripts/xdr_schema.py`,
 `scripts/xdr_kernel.py`), which this one calls.
 """
@@ -57,6 +58,13 @@ def schemas() -> Generated:
         yield ROOT / "spec" / f"{name}.schema.json", _text(json.dumps(schema, indent=2))
 
 
+def admin_api() -> Generated:
+    """Yield the OpenAPI description of the admin API."""
+    from cdp_pipeline.admin.openapi import describe
+
+    yield ROOT / "spec/admin-openapi.json", _text(json.dumps(describe(), indent=2))
+
+
 def pages() -> Generated:
     """Yield the reference pages."""
     import reference
@@ -95,7 +103,7 @@ def main() -> int:
     """Generate, or check; the exit code tells."""
     check = "--check" in sys.argv[1:]
     stale = []
-    for path, content in (*stubs(), *world(), *schemas(), *golden(), *pages()):
+    for path, content in (*stubs(), *world(), *schemas(), *admin_api(), *golden(), *pages()):
         if path.exists() and path.read_bytes() == content:
             continue
         stale.append(path.relative_to(ROOT))

@@ -24,6 +24,13 @@ COMMANDS = [
     ("lake", "generate"),
     ("lake", "inspect"),
     ("lake", "gaps"),
+    ("status",),
+    ("pipeline", "pause"),
+    ("pipeline", "resume"),
+    ("pipeline", "drain"),
+    ("plugin", "list"),
+    ("plugin", "reload"),
+    ("plugin", "logs"),
 ]
 TYPES = {
     "sources": {"galexie", "jsonl", "stdin"},

@@ -82,12 +82,12 @@ class TestSettings:
     def test_are_read(self, workshop: Workshop, lines: dict[str, Any]) -> None:
         """`flowctl.yaml` and FLOWCTL_* variables choose the format of logs; arguments win."""
         file = workshop.write("lines", **lines)
-        (workshop.folder / "flowctl.yaml").write_text("log_format: json\nmax_plugins: 3\n")
+        (workshop.folder / "flowctl.yaml").write_text("log_format: json\nregistry: {url: x}\n")
         chosen = flowctl("run", file, cwd=workshop.folder)
         text = flowctl("run", file, "--log-format", "text", cwd=workshop.folder)
         environ = flowctl("run", file, cwd=workshop.folder, env={"FLOWCTL_LOG_FORMAT": "text"})
 
-        assert "`max_plugins` is not used by this version" in records(chosen.err)[0]["event"]
+        assert "`registry` is not used by this version" in records(chosen.err)[0]["event"]
         assert "run ended" == records(chosen.err)[-1]["event"]
         assert "nothing moved" in text.err
         assert "nothing moved" in environ.err

@@ -80,6 +80,8 @@ class TestVariables:
             "FLOWCTL_PLUGIN_FOLDERS",
             "FLOWCTL_HOT_RELOAD",
             "FLOWCTL_RELOAD_DEBOUNCE",
+            "FLOWCTL_RELOAD_WINDOW",
+            "FLOWCTL_QUARANTINE_WAIT",
             "FLOWCTL_HEALTH_INTERVAL",
             "FLOWCTL_UNHEALTHY_THRESHOLD",
             "FLOWCTL_MAX_PLUGINS",

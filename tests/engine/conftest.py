@@ -20,7 +20,7 @@ from cdp_pipeline.engine.pipeline import (
     ProcessorStep,
 )
 from cdp_pipeline.engine.policy import ErrorPolicy
-from cdp_pipeline.engine.stage import StageSpec
+from cdp_pipeline.engine.spec import StageSpec
 from cdp_pipeline.engine.statistics import RunStatistics
 from cdpplugin import Batch, Resume, SourceBatch
 

@@ -217,7 +217,7 @@ class TestPolicies:
             "message": "no",
             "hint": "send even numbers",
         }
-        assert (letter["stage"], letter["plugin"]) == ("stage-0", "stage-0@1.0.0")
+        assert (letter["stage"], letter["plugin"]) == ("stage-0", "odd-fails@1.0.0")
 
     async def test_a_replay_doubles_no_dead_letter(self, bench: Bench) -> None:
         """Letters after the resume position are cut off before the replay writes them."""
@@ -414,6 +414,31 @@ class TestTypes:
         await bench.run(ScriptedSource(numbers(1, 10)), handle(evens), MemoryConsumer())
 
         assert {"no output": 5} == bench.statistics.stages[0].drop_reasons
+
+
+class TestPause:
+    async def test_nothing_is_let_in(self, bench: Bench) -> None:
+        """While a run is paused no row arrives; afterwards each arrives once, in order."""
+        consumer = MemoryConsumer()
+        pipeline = bench.pipeline(ScriptedSource(numbers(1, 100)), consumer)
+        pipeline.pause()
+        running = asyncio.create_task(pipeline.run())
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert ([], True) == (consumer.rows, pipeline.is_paused)
+        pipeline.resume()
+        await asyncio.wait_for(running, 10)
+        assert list(range(1, 101)) == values(consumer)
+
+    async def test_a_stop_ends_it(self, bench: Bench) -> None:
+        """A paused run that is stopped ends; what was not let in is read by the next run."""
+        pipeline = bench.pipeline(ScriptedSource(numbers(1, 100)), MemoryConsumer())
+        pipeline.pause()
+        running = asyncio.create_task(pipeline.run())
+        pipeline.stop()
+        outcome = await asyncio.wait_for(running, 10)
+        assert (True, []) == (outcome.stopped, outcome.failures)
+        assert bench.position in (None, -1)
 
 
 class TestStop:

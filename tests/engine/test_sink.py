@@ -12,7 +12,7 @@ from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.engine.parcel import Edge, Parcel, Part
 from cdp_pipeline.engine.patience import Patience
 from cdp_pipeline.engine.sink import ConsumerStage
-from cdp_pipeline.engine.stage import StageFailed
+from cdp_pipeline.engine.spec import StageFailed
 from cdp_pipeline.engine.statistics import StageStatistics
 from cdp_pipeline.testing import MemoryConsumer, ScriptedSource
 from cdpplugin import Batch, Delivery, Drop, Fatal, PluginError, Retry, Sep51Payloads

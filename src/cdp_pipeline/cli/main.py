@@ -13,7 +13,17 @@ from typing import Annotated, Any
 
 import typer
 
-from cdp_pipeline.cli import checkpoint, components, lake, pipelines, plugin, run
+from cdp_pipeline.cli import (
+    checkpoint,
+    components,
+    lake,
+    pipelines,
+    plugin,
+    plugin_list,
+    plugin_running,
+    run,
+    running,
+)
 
 app = typer.Typer(
     name="flowctl",
@@ -28,6 +38,11 @@ app.command("validate")(pipelines.validate)
 app.command("schema")(pipelines.schema)
 app.command("list")(components.list_components)
 app.command("explain")(components.explain)
+app.command("status")(running.status)
+plugin.app.command("list")(plugin_list.list_plugins)
+plugin.app.command("reload")(plugin_running.reload)
+plugin.app.command("logs")(plugin_running.logs)
+app.add_typer(running.app, name="pipeline")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(lake.app, name="lake")
 app.add_typer(plugin.app, name="plugin")

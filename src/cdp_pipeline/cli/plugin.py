@@ -1,4 +1,7 @@
-"""`flowctl plugin`: build a plugin, ask it what it is, try whether it keeps the contract."""
+"""`flowctl plugin`: build a plugin, ask it what it is, try whether it keeps the contract.
+
+The commands on plugins of a running pipeline are in `plugin_list` and `plugin_running`.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from cdpplugin.testing import Report, Result, Subject
 
 app = typer.Typer(
-    help="Build a plugin, ask it what it is, try whether it keeps the contract.",
+    help="Build, inspect and try plugins; list, reload and read those of a running pipeline.",
     no_args_is_help=True,
 )
 

@@ -7,9 +7,10 @@ import gc
 import os
 import signal
 import sys
+from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,7 +19,8 @@ from cdp_pipeline.cli.report import exit_at_once
 from cdp_pipeline.cli.settings import SettingsFile
 
 if TYPE_CHECKING:
-    from cdp_pipeline.config import PipelineConfig
+    from cdp_pipeline.admin import Listen
+    from cdp_pipeline.config import HostSettings, PipelineConfig
     from cdp_pipeline.host.running import Running, RunResult
 
 
@@ -55,6 +57,15 @@ def run(
             show_default=False,
         ),
     ] = None,
+    admin: Annotated[
+        str,
+        typer.Option(
+            "--admin",
+            help="Where the run can be seen and steered: `unix` (a socket of this user's own), "
+            "a loopback address such as `127.0.0.1:0` (with a token), or `off`.",
+            metavar="ADDRESS",
+        ),
+    ] = "unix",
     settings: SettingsFile = None,
 ) -> None:
     """Run a pipeline, going on where the last run ended.
@@ -65,14 +76,16 @@ def run(
 
     Example: `flowctl run examples/pipelines/quickstart.yaml`
     """
+    from cdp_pipeline.admin import parse_listen
     from cdp_pipeline.cli import summary
     from cdp_pipeline.cli.standard_output import reserved_stdout
 
-    live_by_default = _configure_logs(log_format, log_level, settings)
+    host, live_by_default = _configure_logs(log_format, log_level, settings)
+    listen = parse_listen(admin)
     config = _loaded(file)
     live = sys.stderr.isatty() and live_by_default if progress is None else progress
     with reserved_stdout():
-        run = _Run(config, live=live)
+        run = _Run(config, host, listen, live=live)
         result = asyncio.run(run.run())
     code = run.exit_code(result)
     summary.show(config.name, result, code)
@@ -80,8 +93,14 @@ def run(
         raise typer.Exit(code)
 
 
-def _configure_logs(log_format: LogFormat | None, level: str, file: Path | None) -> bool:
-    """Set logs up as arguments and settings say; return whether a live display suits them."""
+def _configure_logs(
+    log_format: LogFormat | None, level: str, file: Path | None
+) -> tuple[HostSettings, bool]:
+    """Set logs up as arguments and settings say.
+
+    Returns:
+        The settings, and whether a live display suits the logs.
+    """
     from cdp_pipeline.cli.settings import host_settings, unused
     from cdp_pipeline.config import Secrets
     from cdp_pipeline.errors import UsageError
@@ -96,7 +115,7 @@ def _configure_logs(log_format: LogFormat | None, level: str, file: Path | None)
     configure_logs("json" if chosen == "json" else "text", level)
     for line in unused(settings):
         logger().warning(line)
-    return chosen == "auto" or log_format is LogFormat.TEXT
+    return settings, chosen == "auto" or log_format is LogFormat.TEXT
 
 
 def _loaded(file: Path) -> PipelineConfig:
@@ -116,8 +135,12 @@ def _loaded(file: Path) -> PipelineConfig:
 class _Run:
     """One run with its signals and its display."""
 
-    def __init__(self, config: PipelineConfig, *, live: bool) -> None:
+    def __init__(
+        self, config: PipelineConfig, settings: HostSettings, listen: Listen, *, live: bool
+    ) -> None:
         self._config = config
+        self._settings = settings
+        self._listen = listen
         self._live = live
         self._running: Running | None = None
         self._signals: list[int] = []
@@ -135,7 +158,13 @@ class _Run:
         from cdp_pipeline.host.running import run_pipeline
 
         work = asyncio.create_task(
-            run_pipeline(self._config, os.environ, on_started=self._on_started)
+            run_pipeline(
+                self._config,
+                os.environ,
+                settings=self._settings,
+                on_started=self._on_started,
+                serving=self._serving,
+            )
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -149,6 +178,11 @@ class _Run:
             gc.unfreeze()
             display.cancel()
             await asyncio.gather(display, return_exceptions=True)
+
+    def _serving(self, running: Running) -> AbstractAsyncContextManager[Any]:
+        from cdp_pipeline.admin import serving
+
+        return serving(running, running.folder, os.environ, self._listen)
 
     def _on_started(self, running: Running) -> None:
         from cdp_pipeline.cli.progress import log_start

@@ -20,7 +20,20 @@ SettingsFile = Annotated[
         show_default=False,
     ),
 ]
-USED = frozenset({"log_format"})
+USED = frozenset(
+    {
+        "health_interval",
+        "hot_reload",
+        "limits",
+        "log_format",
+        "max_plugins",
+        "plugin_folders",
+        "quarantine_wait",
+        "reload_debounce",
+        "reload_window",
+        "unhealthy_threshold",
+    }
+)
 """The settings that commands of this version heed."""
 
 

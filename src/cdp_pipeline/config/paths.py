@@ -29,7 +29,12 @@ _FOLDER = "cdp"
 
 def state_folder(pipeline: str, environ: Mapping[str, str]) -> Path:
     """Return the folder of a pipeline's checkpoint, lock, admin socket and token."""
-    return _base(environ, "XDG_STATE_HOME", ".local/state") / pipeline
+    return states_folder(environ) / pipeline
+
+
+def states_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder that holds the state folder of every pipeline."""
+    return _base(environ, "XDG_STATE_HOME", ".local/state")
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:

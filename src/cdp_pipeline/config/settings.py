@@ -66,6 +66,16 @@ class HostSettings(Frozen):
     unhealthy_threshold: int = Field(
         default=3, ge=1, description="Failed health checks in a row that make a plugin unhealthy."
     )
+    reload_window: DurationS = Field(
+        default=10.0,
+        description="Time in which a new version is rolled back if it fails what the old one can "
+        "do; `0s` ends the old one at once.",
+    )
+    quarantine_wait: DurationS = Field(
+        default=0.0,
+        description="Time for which messages wait for a plugin that was taken out of service, "
+        "until `flowctl plugin reload` brings it back; then the run fails.",
+    )
     max_plugins: int = Field(default=64, ge=1, description="Most plugins that run at a time.")
     limits: Limits = Field(
         default=Limits(), description="Limits of plugins for which a pipeline sets none."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
 from contextlib import aclosing
 
@@ -9,14 +10,20 @@ from cdp_pipeline.engine.durability import Durability
 from cdp_pipeline.engine.identity import SourceIds
 from cdp_pipeline.engine.parcel import Outlet, Parcel, Part
 from cdp_pipeline.engine.patience import Patience
-from cdp_pipeline.engine.stage import StageFailed, StageSpec
+from cdp_pipeline.engine.spec import StageFailed, StageSpec
 from cdp_pipeline.engine.statistics import RunStatistics
 from cdpplugin import Fatal, Resume, Retry, Source, SourceBatch
 from cdpplugin.function import as_plugin_error
 
+_REPLACED = "plugin.replaced"
+"""Code of a `Retry` that is no failure: another instance goes on where this one was."""
+
 
 class Intake:
-    """A source at work. It reads no further than the bounded edges have room for."""
+    """A source at work. It reads no further than the bounded edges have room for.
+
+    While *flowing* is not set, nothing that it reads goes on.
+    """
 
     def __init__(
         self,
@@ -27,8 +34,10 @@ class Intake:
         durability: Durability,
         statistics: RunStatistics,
         patience: Patience,
+        flowing: asyncio.Event,
     ) -> None:
         self._patience = patience
+        self._flowing = flowing
         self._spec = spec
         self._source = source
         self._resume = resume
@@ -55,6 +64,8 @@ class Intake:
                 return await self._read()
             except Exception as caught:
                 error = as_plugin_error(caught)
+            if error.code == _REPLACED and isinstance(error, Retry):
+                continue
             attempt = 1 if self._mark > before else attempt + 1
             if not isinstance(error, Retry) or attempt > self._spec.on_error.attempts:
                 raise StageFailed(self._spec, error, None) from error
@@ -68,6 +79,7 @@ class Intake:
                 await self._take(source_batch)
 
     async def _take(self, source_batch: SourceBatch) -> None:
+        await self._flowing.wait()
         self._check(source_batch)
         fresh = self._fresh(Part(source_batch.batch, source_batch.positions))
         mark = max(self._mark, -1 if source_batch.mark is None else source_batch.mark)

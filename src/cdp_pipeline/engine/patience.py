@@ -11,7 +11,7 @@ from cdp_pipeline.observability.logs import logger
 from cdpplugin import PluginError, Retry
 
 if TYPE_CHECKING:
-    from cdp_pipeline.engine.stage import StageSpec
+    from cdp_pipeline.engine.spec import StageSpec
 
 _LINE_EVERY_S = 10.0
 

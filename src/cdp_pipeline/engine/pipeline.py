@@ -15,7 +15,8 @@ from cdp_pipeline.engine.intake import Intake
 from cdp_pipeline.engine.parcel import Edge, Outlet
 from cdp_pipeline.engine.patience import Patience
 from cdp_pipeline.engine.sink import ConsumerStage
-from cdp_pipeline.engine.stage import ProcessorStage, StageFailed, StageSpec
+from cdp_pipeline.engine.spec import StageFailed, StageSpec
+from cdp_pipeline.engine.stage import ProcessorStage
 from cdp_pipeline.engine.statistics import RunStatistics, StageStatistics
 from cdpplugin import Consumer, Processor, Resume, Source
 from cdpplugin.function import as_plugin_error
@@ -94,6 +95,8 @@ class Pipeline:
         self.statistics = statistics
         self._outcome = Outcome()
         self._patience = Patience()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         consumers = [step.spec.name for step in spec.steps if isinstance(step, ConsumerStep)]
         self._has_consumers = bool(consumers)
         self._durability = Durability(
@@ -143,6 +146,24 @@ class Pipeline:
         self._patience.end()
         self._stop_reading()
 
+    def pause(self) -> None:
+        """Let nothing more in; what is inside goes on to its end. Does nothing a second time."""
+        self._flowing.clear()
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        self._flowing.set()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is let in."""
+        return not self._flowing.is_set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether somebody asked the run to stop."""
+        return self._outcome.stopped
+
     def _stop_reading(self) -> None:
         if self._reading is not None:
             self._reading.cancel()
@@ -157,6 +178,7 @@ class Pipeline:
             self._durability,
             self.statistics,
             self._patience,
+            self._flowing,
         )
         reading = self._reading = asyncio.create_task(intake.run())
         if self._outcome.stopped or self._outcome.failures:

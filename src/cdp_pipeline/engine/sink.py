@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from time import perf_counter
 
+from cdp_pipeline.engine.answering import by_type, set_aside
 from cdp_pipeline.engine.batcher import Batcher
 from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.engine.parcel import Edge, Parcel, Part
 from cdp_pipeline.engine.patience import Patience
-from cdp_pipeline.engine.stage import StageFailed, StageSpec, by_type, set_aside
+from cdp_pipeline.engine.spec import StageFailed, StageSpec
 from cdp_pipeline.engine.statistics import StageStatistics
 from cdpplugin import Batch, Constant, Consumer, Delivery, Drop, Fatal, PluginError, Retry
 from cdpplugin.function import as_plugin_error
@@ -126,7 +127,8 @@ class ConsumerStage:
             self._statistics.count_drops(f"error: {error.code}")
         else:
             part = Part(delivery.batch, delivery.positions)
-            await set_aside(self._dead_letters, self._spec, part, 0, error)
+            plugin = self._consumer.metadata().reference
+            await set_aside(self._dead_letters, self._spec, plugin, part, 0, error)
             self._statistics.dead_lettered += 1
         await self._deliver(Delivery(Batch.empty(), (), delivery.completed_through))
 

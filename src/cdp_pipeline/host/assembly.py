@@ -13,10 +13,13 @@ from cdp_pipeline.config.stage import StageConfig
 from cdp_pipeline.engine.batcher import BatchLimits
 from cdp_pipeline.engine.pipeline import ConsumerStep, ProcessorStep, Step
 from cdp_pipeline.engine.policy import ErrorPolicy, delay_s
-from cdp_pipeline.engine.stage import StageSpec
+from cdp_pipeline.engine.spec import StageSpec
 from cdp_pipeline.errors import CdpError, ConfigError, PluginFault
 from cdp_pipeline.host.components import Component, require_kind
-from cdp_pipeline.host.plugins import Handle
+from cdp_pipeline.host.plugins import Handle, runtime_of
+from cdp_pipeline.host.renewal import Renewal, candidate_of
+from cdp_pipeline.manager.managed import Managed
+from cdp_pipeline.manager.manager import PluginManager
 from cdp_pipeline.observability.logs import logger
 from cdpplugin import ConfigInvalid, Consumer, Context, PluginError, PluginMetadata, Retry
 from cdpplugin.function import as_plugin_error
@@ -26,8 +29,15 @@ _CONSUMER_LIMITS = BatchLimits(rows=10_000, size_bytes=64 << 20)
 
 
 @asynccontextmanager
-async def configured(components: Sequence[Component]) -> AsyncIterator[list[Any]]:
+async def configured(
+    components: Sequence[Component], manager: PluginManager, renewal: Renewal | None = None
+) -> AsyncIterator[list[Any]]:
     """Give a new, configured handle of each component; stop them all in the reverse order.
+
+    Args:
+        components: The components.
+        manager: Manages what is loaded.
+        renewal: Looks again at what they are made from; without it none can be reloaded.
 
     Raises:
         ConfigError: A plugin refuses its configuration, or is of the wrong kind.
@@ -37,7 +47,7 @@ async def configured(components: Sequence[Component]) -> AsyncIterator[list[Any]
     complete = False
     try:
         for component in components:
-            handles.append(await _launched(component))
+            handles.append(await _launched(component, manager, renewal))
             await _configure(component, handles[-1])
         complete = True
         yield handles
@@ -46,10 +56,18 @@ async def configured(components: Sequence[Component]) -> AsyncIterator[list[Any]
             await _stop(component, handle, loud=complete)
 
 
-async def _launched(component: Component) -> Any:
-    workers = component.stage.workers if isinstance(component.stage, StageConfig) else 1
+async def _launched(
+    component: Component, manager: PluginManager, renewal: Renewal | None
+) -> Managed:
     try:
-        handle = await component.launch(workers)
+        handle = await manager.load(
+            component.name,
+            component.stage.component,
+            candidate_of(component),
+            runtime=runtime_of,
+            renew=renewal.of(component) if renewal else None,
+            not_reloadable=component.found.not_reloadable,
+        )
     except CdpError as error:
         error.where = error.where or component.where
         raise

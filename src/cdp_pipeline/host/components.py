@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,8 +15,7 @@ from cdp_pipeline.config.pipeline import PipelineConfig, PluginConfig
 from cdp_pipeline.config.secrecy import Secrets
 from cdp_pipeline.config.stage import ComponentConfig, SourceConfig, StageConfig
 from cdp_pipeline.errors import CdpError, ConfigError
-from cdp_pipeline.host.catalog import Catalog
-from cdp_pipeline.host.plugins import Found, Launch, Plugins
+from cdp_pipeline.host.plugins import Found, Plugins
 from cdpplugin import PluginMetadata
 
 
@@ -31,7 +30,8 @@ class Component:
         where: `file:line:column` of it.
         metadata: What it says of itself; None where that is unknown until it is started.
         config: Its configuration, checked where it has a schema, paths resolved.
-        launch: Makes a new handle that takes so many calls at once; nothing is configured yet.
+        config_of: The same for a plugin that says of itself only when it runs what it is.
+        found: Where it was found, and how it is launched.
         secrets: What of its configuration must not be shown.
     """
 
@@ -41,7 +41,8 @@ class Component:
     where: str
     metadata: PluginMetadata | None
     config: Mapping[str, Any] = field(repr=False)
-    launch: Launch
+    config_of: Callable[[PluginMetadata], Mapping[str, Any]] = field(repr=False)
+    found: Found = field(repr=False)
     secrets: Secrets = field(repr=False)
 
     @property
@@ -72,10 +73,10 @@ class Resolver:
     """Resolves the components of one pipeline file."""
 
     def __init__(
-        self, pipeline: PipelineConfig, catalog: Catalog, environ: Mapping[str, str]
+        self, pipeline: PipelineConfig, plugins: Plugins, environ: Mapping[str, str]
     ) -> None:
         self._pipeline = pipeline
-        self._plugins = Plugins(catalog, environ)
+        self._plugins = plugins
         self._environ = environ
 
     def source(self) -> Component:
@@ -98,11 +99,12 @@ class Resolver:
         key_path = self._pipeline.path_of(stage)
         key = "plugin" if stage.plugin else "type"
         try:
-            launch, metadata = self._find(stage)
+            found = self._find(stage)
         except CdpError as error:
             error.where = error.where or self._where((*key_path, key))
             raise
         where = self._where((*key_path, key))
+        metadata = found.metadata
         if metadata is not None:
             require_kind(stage, metadata.type, where)
         config, secrets = self._config(stage, metadata)
@@ -113,7 +115,8 @@ class Resolver:
             where=where,
             metadata=metadata,
             config=config,
-            launch=launch,
+            config_of=lambda said: config if metadata else self._config(stage, said)[0],
+            found=found,
             secrets=secrets,
         )
 

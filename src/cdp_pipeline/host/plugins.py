@@ -7,12 +7,14 @@ file, an entry point `module:attribute`, an address).
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from functools import cached_property
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+from cdp_pipeline.artifacts.cases import Case, cases_beside
 from cdp_pipeline.artifacts.manifest import Manifest, load_manifest
 from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.paths import cache_folder
@@ -29,7 +31,28 @@ Handle = Source | Processor | Consumer
 """A plugin behind the asynchronous contract, whatever executes it."""
 
 Launch = Callable[[int], Awaitable[Handle]]
-Found = tuple[Launch, PluginMetadata | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A plugin that was found; nothing of it has been started.
+
+    Attributes:
+        launch: Makes a new handle that takes so many calls at once.
+        metadata: What it says of itself; None where only the running plugin tells.
+        place: Its folder or file, where it has one of its own on this machine.
+        cases: What it must answer before a new version of it is trusted.
+        not_reloadable: Why it cannot be replaced while it runs; else empty.
+        plugin: What the pipeline says of it under `plugins`.
+    """
+
+    launch: Launch
+    metadata: PluginMetadata | None = None
+    place: Path | None = None
+    cases: Sequence[Case] = ()
+    not_reloadable: str = ""
+    plugin: PluginConfig | None = None
+
 
 _ENTRY_POINT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _MANIFESTS = (".yaml", ".yml")
@@ -37,11 +60,20 @@ _ADDRESS = re.compile(r"(dns|ipv4|ipv6|unix):.*|([\w.-]+|\[[0-9A-Fa-f:.]+\]):\d+
 
 
 class Plugins:
-    """Finds the plugins of one pipeline."""
+    """Finds the plugins of one pipeline.
 
-    def __init__(self, catalog: Catalog, environ: Mapping[str, str]) -> None:
+    Args:
+        catalog: The components that are installed.
+        environ: The host's environment.
+        limits: Limits for what a pipeline leaves open.
+    """
+
+    def __init__(
+        self, catalog: Catalog, environ: Mapping[str, str], limits: Limits | None = None
+    ) -> None:
         self._catalog = catalog
         self._environ = environ
+        self._limits = limits or Limits()
 
     def installed(self, type_name: str, limits: Limits | None = None) -> Found:
         """Return the component of *type_name*; nothing holds the *limits*, and it says so.
@@ -51,8 +83,11 @@ class Plugins:
         """
         if type_name not in self._catalog:
             raise self._catalog.unknown(type_name)
-        launch = natively(lambda: self._catalog.create(type_name), limits)
-        return launch, self._catalog.metadata(type_name)
+        return Found(
+            natively(lambda: self._catalog.create(type_name), limits),
+            self._catalog.metadata(type_name),
+            not_reloadable=f"`{type_name}` is installed with the host, and changes with it",
+        )
 
     def listed(self, plugin: PluginConfig) -> Found:
         """Return the plugin that an entry under `plugins` means.
@@ -61,10 +96,10 @@ class Plugins:
             ConfigError: plugin.not_found, runtime.unavailable or plugin.version_mismatch.
             ManifestInvalid: Its manifest has faults.
         """
-        launch, metadata = self._found(plugin)
-        if metadata is not None:
-            require_version(plugin, metadata)
-        return _with_terms(launch, plugin), metadata
+        found = self._found(plugin)
+        if found.metadata is not None:
+            require_version(plugin, found.metadata)
+        return replace(found, launch=_with_terms(found.launch, plugin), plugin=plugin)
 
     def _found(self, plugin: PluginConfig) -> Found:
         path = plugin.path
@@ -73,12 +108,14 @@ class Plugins:
         if not _names_address(plugin):
             _refuse_remote_keys(plugin)
         if not path:
-            return self.installed(plugin.name, plugin.limits)
+            return self.installed(plugin.name, self._bounds(plugin))
         file = path.partition(".py:")[0] + ".py" if ".py:" in path else path
         if Path(file).exists() and plugin.type in (None, "native"):
-            return natively(lambda: discovery.load_file(path), plugin.limits), None
+            launch = natively(lambda: discovery.load_file(path), self._bounds(plugin))
+            return Found(launch, place=Path(file))
         if _is_module(plugin):
-            return self._wasm.load_file(Path(path), plugin), None
+            launch = self._wasm.load_file(Path(path), plugin, self._limits)
+            return Found(launch, place=Path(path))
         if not Path(path).exists():
             return self._elsewhere(plugin)
         raise _unavailable(plugin)
@@ -86,10 +123,11 @@ class Plugins:
     def _elsewhere(self, plugin: PluginConfig) -> Found:
         """Return what is neither a file nor a folder: an address, or an entry point."""
         if _names_address(plugin):
-            return self._grpc.load_address(plugin.path, plugin), None
+            return Found(self._grpc.load_address(plugin.path, plugin, self._limits))
         if plugin.type in (None, "native") and _ENTRY_POINT.fullmatch(plugin.path):
             point = EntryPoint(plugin.name, plugin.path, discovery.GROUP)
-            return natively(lambda: discovery.load_installed(point), plugin.limits), None
+            create = partial(discovery.load_installed, point)
+            return Found(natively(create, self._bounds(plugin)))
         raise _missing(plugin.path)
 
     def _with_manifest(self, plugin: PluginConfig, manifest: Manifest) -> Found:
@@ -97,9 +135,15 @@ class Plugins:
         if runtime != "grpc" or not manifest.address:
             _refuse_remote_keys(plugin)
         if runtime == "native":
-            return natively(creator(manifest), plugin.limits), manifest.metadata()
-        loader = self._grpc if runtime == "grpc" else self._wasm
-        return loader.load(manifest, plugin), manifest.metadata()
+            launch = natively(creator(manifest), self._bounds(plugin))
+        else:
+            loader = self._grpc if runtime == "grpc" else self._wasm
+            launch = loader.load(manifest, plugin, self._limits)
+        cases = cases_beside(manifest.folder)
+        return Found(launch, manifest.metadata(), manifest.folder, cases)
+
+    def _bounds(self, plugin: PluginConfig) -> Limits:
+        return plugin.limits.over(self._limits)
 
     @cached_property
     def _grpc(self) -> Any:

@@ -12,7 +12,10 @@ from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.host import assembly
 from cdp_pipeline.host.catalog import Catalog
 from cdp_pipeline.host.lock import run_lock
+from cdp_pipeline.host.plugins import Plugins
 from cdp_pipeline.host.running import checked
+from cdp_pipeline.manager.manager import PluginManager
+from cdp_pipeline.manager.settings import ManagerSettings
 from cdpplugin import Context
 
 
@@ -27,11 +30,11 @@ async def forget(
     Raises:
         CdpError: The pipeline is running, or a consumer cannot forget.
     """
-    components = checked(config, environ, catalog)
+    components = checked(config, environ, Plugins(catalog or Catalog(), environ))
     folder = state_folder(config.name, environ)
     done: list[str] = []
     with run_lock(folder, config.name):
-        async with assembly.configured(components[1:]) as handles:
+        async with assembly.configured(components[1:], PluginManager(ManagerSettings())) as handles:
             for component, handle in zip(components[1:], handles, strict=True):
                 if handle.metadata().type == "consumer":
                     context = Context(config.name, component.name, config.network)

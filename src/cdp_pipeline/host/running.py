@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from cdp_pipeline.config.faults import raise_faults
 from cdp_pipeline.config.paths import state_folder
 from cdp_pipeline.config.pipeline import PipelineConfig
 from cdp_pipeline.config.secrecy import Secrets
+from cdp_pipeline.config.settings import HostSettings
 from cdp_pipeline.engine.checkpoint import CheckpointStore
 from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.engine.pipeline import Outcome, Pipeline, PipelineSpec
@@ -21,8 +23,12 @@ from cdp_pipeline.host import assembly
 from cdp_pipeline.host.catalog import Catalog
 from cdp_pipeline.host.components import Component
 from cdp_pipeline.host.lock import run_lock
+from cdp_pipeline.host.management import manager_settings, watch_files
+from cdp_pipeline.host.plugins import Plugins
+from cdp_pipeline.host.renewal import Renewal
 from cdp_pipeline.host.resumption import Resumption, decide
 from cdp_pipeline.host.validation import check
+from cdp_pipeline.manager.manager import PluginManager
 from cdp_pipeline.observability.logs import logger, mask_logs
 from cdpplugin import Context, SourceDescription
 
@@ -62,16 +68,23 @@ class Running:
         pipeline: The engine's run.
         statistics: Live counters.
         stream: What the source reads.
+        manager: Its plugins.
+        name: The pipeline's name.
+        folder: Its state folder.
         notes: What the user should know.
     """
 
     pipeline: Pipeline
     statistics: RunStatistics
     stream: SourceDescription
+    manager: PluginManager
+    name: str
+    folder: Path
     notes: Sequence[str] = field(default_factory=list)
 
 
 Started = Callable[[Running], None]
+Serving = Callable[[Running], AbstractAsyncContextManager[Any]]
 
 
 async def run_pipeline(
@@ -79,7 +92,9 @@ async def run_pipeline(
     environ: Mapping[str, str],
     *,
     catalog: Catalog | None = None,
+    settings: HostSettings | None = None,
     on_started: Started | None = None,
+    serving: Serving | None = None,
 ) -> RunResult:
     """Run *config* to its end.
 
@@ -87,40 +102,53 @@ async def run_pipeline(
         config: The pipeline.
         environ: Environment variables, for state folders and paths.
         catalog: The components that can be named; by default those installed.
+        settings: The host's settings.
         on_started: Called once all plugins run, with the run's handle (to show or stop it).
+        serving: Serves the run to others for as long as it lasts.
 
     Raises:
         CdpError: The pipeline could not be started. What fails later is in the result.
     """
-    components = checked(config, environ, catalog)
+    settings = settings or HostSettings()
+    plugins = Plugins(catalog or Catalog(), environ, settings.limits)
+    components = checked(config, environ, plugins)
     mask_logs(_secrets(config, components).masked)
     folder = state_folder(config.name, environ)
+    manager = PluginManager(manager_settings(settings))
+    renewal = Renewal(config, plugins, environ)
     with run_lock(folder, config.name):
-        async with _started(config, components) as (stream, handles):
+        async with (
+            _started(config, components, manager, renewal) as (stream, handles),
+            _watched(manager, renewal, config, components, settings),
+        ):
             store = CheckpointStore(folder / "checkpoint.json")
             resumption = decide(config.name, stream, store, await _durable(components, handles))
             letters = _dead_letters(config, resumption)
             statistics = _statistics(components[0], stream, resumption)
             spec = _engine_spec(config, components, handles, store, resumption, letters)
             pipeline = Pipeline(spec, statistics)
+            running = Running(
+                pipeline, statistics, stream, manager, config.name, folder, resumption.notes
+            )
             if on_started is not None:
-                on_started(Running(pipeline, statistics, stream, resumption.notes))
-            outcome = await pipeline.run()
+                on_started(running)
+            async with serving(running) if serving else nullcontext():
+                outcome = await pipeline.run()
             statistics.checkpoint = pipeline.checkpoint_position
-    faults = [_fault(components, failure) for failure in outcome.failures]
+            faults = [_fault(components, handles, failure) for failure in outcome.failures]
     ending = _ending(outcome, statistics, stream)
     return RunResult(ending, statistics, stream, faults, letters.path)
 
 
 def checked(
-    config: PipelineConfig, environ: Mapping[str, str], catalog: Catalog | None
+    config: PipelineConfig, environ: Mapping[str, str], plugins: Plugins
 ) -> list[Component]:
     """Return the source and the stages.
 
     Raises:
         CdpError: Something is wrong with one of them.
     """
-    report = check(config, environ, catalog)
+    report = check(config, environ, plugins=plugins)
     raise_faults([f for f in report.faults if isinstance(f, ConfigError)], str(config.file))
     if report.faults:
         raise report.faults[0]
@@ -138,10 +166,13 @@ def _secrets(config: PipelineConfig, components: Sequence[Component]) -> Secrets
 
 @asynccontextmanager
 async def _started(
-    config: PipelineConfig, components: Sequence[Component]
+    config: PipelineConfig,
+    components: Sequence[Component],
+    manager: PluginManager,
+    renewal: Renewal,
 ) -> AsyncIterator[tuple[SourceDescription, list[Any]]]:
     """Start every plugin, the source first."""
-    async with assembly.configured(components) as handles:
+    async with assembly.configured(components, manager, renewal) as handles:
         stream = SourceDescription(identity="", network=config.network)
         schemas: dict[str, Mapping[str, Any]] = {}
         for component, handle in zip(components, handles, strict=True):
@@ -153,6 +184,25 @@ async def _started(
                 stream = await handle.describe()
             schemas.update(metadata.output_schema)
         yield stream, handles
+
+
+@asynccontextmanager
+async def _watched(
+    manager: PluginManager,
+    renewal: Renewal,
+    config: PipelineConfig,
+    components: Sequence[Component],
+    settings: HostSettings,
+) -> AsyncIterator[None]:
+    """Watch the health of the plugins, and their files, until the run ends."""
+    manager.watch()
+    files = asyncio.create_task(watch_files(manager, renewal, config, components, settings))
+    try:
+        yield
+    finally:
+        files.cancel()
+        await asyncio.gather(files, return_exceptions=True)
+        await manager.end()
 
 
 async def _durable(
@@ -210,12 +260,13 @@ def _engine_spec(
     )
 
 
-def _fault(components: Sequence[Component], failure: Any) -> CdpError:
+def _fault(components: Sequence[Component], handles: Sequence[Any], failure: Any) -> CdpError:
     """Return what made a stage give up, as the user is told."""
-    component = next(c for c in components if c.name == failure.spec.name)
+    stages = zip(components, handles, strict=True)
+    component, handle = next((c, h) for c, h in stages if c.name == failure.spec.name)
     at = "" if failure.position is None else f" at position {failure.position}"
     fault = assembly.fault(component, failure.error, "go on" + at)
-    fault.where = failure.spec.plugin
+    fault.where = handle.metadata().reference
     return fault
 
 

@@ -11,6 +11,7 @@ from cdp_pipeline.config.pipeline import PipelineConfig
 from cdp_pipeline.errors import CdpError, ConfigError
 from cdp_pipeline.host.catalog import Catalog
 from cdp_pipeline.host.components import Component, Resolver
+from cdp_pipeline.host.plugins import Plugins
 
 ANY = frozenset({"*"})
 
@@ -35,11 +36,15 @@ class Report:
 
 
 def check(
-    pipeline: PipelineConfig, environ: Mapping[str, str], catalog: Catalog | None = None
+    pipeline: PipelineConfig,
+    environ: Mapping[str, str],
+    catalog: Catalog | None = None,
+    plugins: Plugins | None = None,
 ) -> Report:
     """Resolve every component of *pipeline* and see whether they fit together."""
     report = Report()
-    resolver = Resolver(pipeline, catalog or Catalog(), environ)
+    plugins = plugins or Plugins(catalog or Catalog(), environ)
+    resolver = Resolver(pipeline, plugins, environ)
     try:
         report.source = resolver.source()
     except CdpError as error:

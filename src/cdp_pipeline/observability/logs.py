@@ -2,7 +2,8 @@
 
 Fields: `event` (what happened), `level`, `timestamp`, and where they apply `pipeline`,
 `stage`, `plugin` (`name@version`), `position`, `code`, `hint`; `logger` for lines of libraries
-and connectors, which use Python's `logging`. Every field passes the mask before it is written.
+and connectors, which use Python's `logging`. Every field passes the mask before it is written,
+and before it is kept among the recent lines.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Literal
 
 import structlog
 
+from cdp_pipeline.observability.recent import RecentLines
 from cdp_pipeline.observability.text import printable
 from cdpplugin.log import send_lines_to
 
@@ -71,6 +73,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 _stderr: Any = _Stderr()
 _settings = _Settings()
 _forwarding = _Forwarding()
+_recent = RecentLines()
 
 
 def configure_logs(log_format: LogFormat = "text", level: str = "info") -> None:
@@ -88,6 +91,7 @@ def configure_logs(log_format: LogFormat = "text", level: str = "info") -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _masked,
+            _kept,
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
@@ -106,9 +110,19 @@ def mask_logs(mask: Mask) -> None:
     _settings.mask = mask
 
 
+def masked(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return plain data as a log line would show it: without secrets."""
+    return _settings.mask(fields)
+
+
 def log_format() -> LogFormat:
     """Return how log lines of this process are written."""
     return _settings.log_format
+
+
+def recent_lines() -> RecentLines:
+    """Return the newest lines of this process's plugins."""
+    return _recent
 
 
 def logger(**fields: Any) -> Any:
@@ -120,6 +134,11 @@ def _masked(
     _logger: Any, _method: str, fields: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     return dict(_settings.mask({key: _plain(value) for key, value in fields.items()}))
+
+
+def _kept(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    _recent.keep(fields)
+    return fields
 
 
 def _made_printable(

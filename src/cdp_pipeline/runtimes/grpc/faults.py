@@ -10,8 +10,9 @@ PluginError
 │   │   └── MemoryExceeded plugin.memory_exceeded     it needed more than `limits.memory`
 │   └── PluginUnavailable plugin.unavailable          it cannot be reached for now
 └── Fatal
-    ├── PluginWornOut    plugin.crashed               it died too often
-    ├── StateLost        plugin.state_lost            it died, and its state with it
+    ├── PluginLost                                    in `runtimes/lost.py`
+    │   ├── PluginWornOut plugin.crashed              it died too often
+    │   └── StateLost    plugin.state_lost            it died, and its state with it
     └── StartFailed      plugin.start_failed          it never became ready
         ├── StartTimeout plugin.start_timeout
         ├── TlsFailed    plugin.tls_failed            in `tls.py`
@@ -26,6 +27,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
+from cdp_pipeline.runtimes.lost import PluginLost
 from cdp_pipeline.runtimes.processes.ending import Ending, with_last_lines
 from cdpplugin import Fatal, PluginError, Retry
 from cdpplugin.v1 import plugin_pb2 as pb
@@ -91,14 +93,14 @@ class PluginUnavailable(Retry):
     code = "plugin.unavailable"
 
 
-class PluginWornOut(Fatal):
+class PluginWornOut(PluginLost):
     """The plugin died too often to be started again."""
 
     code = "plugin.crashed"
     hint = "its last lines say why it dies; run it by hand to see all that it prints"
 
 
-class StateLost(Fatal):
+class StateLost(PluginLost):
     """A stateful plugin died, and what it had gathered is gone."""
 
     code = "plugin.state_lost"

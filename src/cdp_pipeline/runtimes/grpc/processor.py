@@ -71,6 +71,16 @@ class GrpcProcessor(GrpcPlugin):
         """
         return await self._answered(batch, survives=False)
 
+    async def attempt(self, batch: Batch) -> Outputs:
+        """Answer *batch* as `process_batch` does, but look for no message at fault.
+
+        Raises:
+            PluginCrashed: It died.
+            PluginTimeout: The answer was late.
+            ProtocolViolation: The answer makes no sense.
+        """
+        return await self._answer(await self._life.connection(), batch) if len(batch) else Outputs()
+
     async def _answered(self, batch: Batch, *, survives: bool) -> Outputs:
         if not len(batch):
             return Outputs()

@@ -34,6 +34,20 @@ from cdp_pipeline.runtimes.wasm.engine import GuestEngine
 
 Compiled = wasmtime.Module | wasmtime.component.Component
 
+
+class Code:
+    """Compiled code, for as long as somebody holds it.
+
+    The library's own objects are not held weakly: while one is finalized, which lets other
+    threads run, a weak reference to it still gives it, and what it gave would be closed.
+    """
+
+    __slots__ = ("__weakref__", "compiled")
+
+    def __init__(self, compiled: Compiled) -> None:
+        self.compiled = compiled
+
+
 _SEAL_BYTES = 32
 _TYPES: dict[Kind, Any] = {Kind.CORE: wasmtime.Module, Kind.COMPONENT: wasmtime.component.Component}
 
@@ -48,10 +62,10 @@ class CompiledCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         # A version that nobody runs any more is let go.
-        self._held: WeakValueDictionary[tuple[str, int], Compiled] = WeakValueDictionary()
+        self._held: WeakValueDictionary[tuple[str, int], Code] = WeakValueDictionary()
         self._turn = threading.Lock()
 
-    def get(self, code: bytes, kind: Kind, engine: GuestEngine, where: str) -> Compiled:
+    def get(self, code: bytes, kind: Kind, engine: GuestEngine, where: str) -> Code:
         """Return *code* compiled for *engine*.
 
         Raises:
@@ -61,9 +75,8 @@ class CompiledCache:
         with self._turn:
             held = self._held.get((name, id(engine)))
             if held is None:
-                held = self._loaded(name, kind, engine) or self._made(
-                    name, code, kind, engine, where
-                )
+                loaded = self._loaded(name, kind, engine)
+                held = Code(loaded or self._made(name, code, kind, engine, where))
                 self._held[name, id(engine)] = held
             return held
 

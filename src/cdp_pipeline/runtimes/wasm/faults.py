@@ -11,12 +11,15 @@ PluginError
     ├── OutputTooLarge   plugin.output_too_large     an answer exceeds `limits.output`
     └── AnswerInvalid    plugin.answer_invalid       an answer is not what the ABI allows
 Fatal
-├── StartRefused         plugin.start_failed         it cannot be loaded, or does not start
-└── StateLost            plugin.state_lost           its only instance was ended, with its state
+├── PluginLost                                       in `runtimes/lost.py`
+│   ├── GuestsHung       plugin.hung                 too many of its calls never came back
+│   └── StateLost        plugin.state_lost           its only instance was ended, with its state
+└── StartRefused         plugin.start_failed         it cannot be loaded, or does not start
 """
 
 from __future__ import annotations
 
+from cdp_pipeline.runtimes.lost import PluginLost
 from cdpplugin import Fatal, PluginError
 
 
@@ -86,7 +89,13 @@ class StartRefused(Fatal):
     code = "plugin.start_failed"
 
 
-class StateLost(Fatal):
+class GuestsHung(PluginLost):
+    """Too many calls of a plugin never came back."""
+
+    code = "plugin.hung"
+
+
+class StateLost(PluginLost):
     """The instance of a stateful plugin was ended, and what it had gathered is gone."""
 
     code = "plugin.state_lost"

@@ -19,7 +19,7 @@ from cdp_pipeline.runtimes.deadlines import Deadlines
 from cdp_pipeline.runtimes.encodable import divided, joined
 from cdp_pipeline.runtimes.wasm.answer import Status, error_of
 from cdp_pipeline.runtimes.wasm.cpu import DutyCycle
-from cdp_pipeline.runtimes.wasm.faults import GuestFault, GuestTimeout
+from cdp_pipeline.runtimes.wasm.faults import GuestFault, GuestsHung, GuestTimeout
 from cdp_pipeline.runtimes.wasm.guest import Guest
 from cdp_pipeline.runtimes.wasm.metadata import Said, decode_health
 from cdp_pipeline.runtimes.wasm.pool import Pool
@@ -30,7 +30,6 @@ from cdpplugin import (
     Batch,
     Context,
     Delivery,
-    Fatal,
     HealthStatus,
     Outputs,
     PluginError,
@@ -175,11 +174,11 @@ class WasmPlugin:
 
         Raises:
             GuestTimeout: It is stuck.
-            Fatal: That has happened too often.
+            GuestsHung: That has happened too often.
         """
         who = self._metadata.reference
         if self._threads.stuck > MOST_HUNG:
-            raise Fatal(f"plugin `{who}` hung too often", code="plugin.hung")
+            raise GuestsHung(f"plugin `{who}` hung too often")
         try:
             return await self._threads.run(2 * timeout_s + HUNG_S, function, *arguments)
         except Stopped:
@@ -237,6 +236,14 @@ class WasmProcessor(WasmPlugin):
             return await self._processed(batch)
         except GuestFault as fault:
             return await self._isolated(batch, fault)
+
+    async def attempt(self, batch: Batch) -> Outputs:
+        """Answer *batch* as `process_batch` does, but look for no message at fault.
+
+        Raises:
+            GuestFault: A guest was ended by it.
+        """
+        return await self._processed(batch) if len(batch) else Outputs()
 
     async def _isolated(self, batch: Batch, fault: GuestFault) -> Outputs:
         """Return the answer to a batch in which a guest was ended, part by part.

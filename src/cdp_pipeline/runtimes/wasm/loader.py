@@ -151,7 +151,7 @@ class WasmLoader:
         code = read_code(path)
         engine = self._engines.get(counts_fuel=bounds.fuel is not None)
         return Program(
-            compiled=self._cache.get(code, kind_of(code, str(path)), engine, str(path)),
+            code=self._cache.get(code, kind_of(code, str(path)), engine, str(path)),
             engine=engine,
             limits=_limits(bounds, most),
             grants=grants,

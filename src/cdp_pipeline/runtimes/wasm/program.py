@@ -13,7 +13,7 @@ from cdp_pipeline.runtimes.grants import Grants
 from cdp_pipeline.runtimes.processes.logs import LogLines
 from cdp_pipeline.runtimes.wasm import imports
 from cdp_pipeline.runtimes.wasm.clock import Clock, RealClock, VirtualClock
-from cdp_pipeline.runtimes.wasm.compiled import Compiled
+from cdp_pipeline.runtimes.wasm.compiled import Code, Compiled
 from cdp_pipeline.runtimes.wasm.component import MOST_MEMORIES, ComponentGuest
 from cdp_pipeline.runtimes.wasm.core import CoreGuest, check_exports
 from cdp_pipeline.runtimes.wasm.engine import GuestEngine
@@ -38,7 +38,7 @@ class Program:
     """What instances of one plugin are made of.
 
     Attributes:
-        compiled: Its code.
+        code: Its code.
         engine: The engine it was compiled for.
         limits: What each instance may use.
         grants: What its instances may reach.
@@ -47,13 +47,18 @@ class Program:
         where: Its file, for messages.
     """
 
-    compiled: Compiled
+    code: Code
     engine: GuestEngine
     limits: GuestLimits
     grants: Grants
     lines: LogLines
     reference: str
     where: str
+
+    @property
+    def compiled(self) -> Compiled:
+        """Its code, as wasmtime has it."""
+        return self.code.compiled
 
     def instance(self) -> Guest:
         """Return a new instance that nothing was called in.

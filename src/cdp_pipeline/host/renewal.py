@@ -1,0 +1,79 @@
+"""Look again at what a running pipeline's plugins are made from: their files, their configuration.
+
+Only what may change under a running pipeline is looked at: a stage that is there still, and uses
+the same plugin. A pipeline file that has faults now changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from cdp_pipeline.config import load_pipeline
+from cdp_pipeline.config.pipeline import PipelineConfig
+from cdp_pipeline.config.stage import StageConfig
+from cdp_pipeline.errors import CdpError
+from cdp_pipeline.host.components import Component, Resolver
+from cdp_pipeline.host.plugins import Plugins
+from cdp_pipeline.manager.compatible import ReloadRefused
+from cdp_pipeline.manager.instance import Candidate, Renew
+
+
+def candidate_of(component: Component) -> Candidate:
+    """Return what an instance of *component* is made from."""
+    stage = component.stage
+    return Candidate(
+        launch=component.found.launch,
+        config_of=component.config_of,
+        workers=stage.workers if isinstance(stage, StageConfig) else 1,
+        cases=component.found.cases,
+    )
+
+
+class Renewal:
+    """Resolves the components of one pipeline again, as its file says now."""
+
+    def __init__(
+        self, pipeline: PipelineConfig, plugins: Plugins, environ: Mapping[str, str]
+    ) -> None:
+        self._pipeline = pipeline
+        self._plugins = plugins
+        self._environ = environ
+
+    def of(self, component: Component) -> Renew:
+        """Return what looks again at *component*."""
+
+        async def renew() -> Candidate:
+            return candidate_of(await asyncio.to_thread(self.again, component))
+
+        return renew
+
+    def again(self, component: Component) -> Component:
+        """Return *component* as it is now.
+
+        Raises:
+            ReloadRefused: It is not there any more, or is something else.
+            CdpError: The pipeline file has faults.
+        """
+        pipeline = self._current()
+        stage = next(
+            (s for s in (pipeline.source, *pipeline.stages) if s.name == component.name), None
+        )
+        if stage is None or stage.component != component.stage.component:
+            now = "is gone" if stage is None else f"uses `{stage.component}`"
+            raise ReloadRefused(
+                f"expected stage `{component.name}` to use `{component.stage.component}`, it {now}",
+                where=str(pipeline.file),
+                hint="stop the pipeline and run it again",
+            )
+        resolver = Resolver(pipeline, self._plugins, self._environ)
+        if stage is pipeline.source:
+            return resolver.source()
+        found = list(resolver.stages())[pipeline.stages.index(stage)]
+        if isinstance(found, CdpError):
+            raise found
+        return found
+
+    def _current(self) -> PipelineConfig:
+        file = self._pipeline.file
+        return load_pipeline(file, self._environ) if file.is_file() else self._pipeline

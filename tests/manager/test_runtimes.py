@@ -1,0 +1,109 @@
+"""Reloads of real plugins, in processes and as WebAssembly, under full load."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
+from cdp_pipeline.runtimes.wasm.loader import WasmLoader
+from tests.grpc.conftest import marked
+from tests.manager._stream import Stream
+from tests.manager._versions import Guest, Process
+from tests.manager.conftest import House
+
+RELOADS = 100
+
+
+@pytest.fixture
+def runtime() -> Iterator[Path]:
+    """A runtime folder short enough for sockets; afterwards nothing of it is left."""
+    folder = Path(tempfile.mkdtemp(prefix="cdp", dir="/tmp"))
+    yield folder
+    left = marked(str(folder)), list((folder / "cdp").glob("*"))
+    shutil.rmtree(folder)
+    assert ([], []) == left
+
+
+BOTH = pytest.mark.parametrize("plugin", [Process, Guest], ids=["grpc", "wasm"], indirect=True)
+
+
+@pytest.fixture
+async def plugin(
+    request: pytest.FixtureRequest, runtime: Path, tmp_path: Path, house: House
+) -> Any:
+    """A plugin whose first version is in its folder."""
+    if request.param is Guest:
+        pytest.importorskip("ziglang")
+        loader: Any = WasmLoader({}, tmp_path / "cache")
+    else:
+        environ = {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(runtime)}
+        loader = GrpcLoader(environ, tmp_path / "cache", grace_s=5.0)
+    made = request.param(tmp_path / "plugin", loader)
+    made.put("1.0.0")
+    yield made
+    await house.end()
+
+
+@BOTH
+async def test_a_hundred_reloads(house: House, tmp_path: Path, plugin: Any) -> None:
+    """Each message arrives once and in order, stamped by one version; each switch shows once."""
+    managed = await house.load(plugin.candidate())
+    versions = ["1.0.0", "1.0.1"]
+    async with Stream(tmp_path, managed, workers=2) as stream:
+        await stream.flows_from("1.0.0")
+        for number in range(1, RELOADS + 1):
+            version = versions[number % 2]
+            plugin.put(version)
+            house.next = plugin.candidate
+            assert "switched" == (await house.reload()).outcome
+            await stream.flows_from(version)
+    stream.check(*(versions[number % 2] for number in range(RELOADS + 1)))
+    assert RELOADS == managed.reloads
+
+
+BAD_STARTS = ["start", "start_raises", "health"]
+BAD_WORK = ["crash", "slow", "garbage"]
+
+
+@pytest.mark.parametrize(
+    ("plugin", "bad"),
+    [(Process, bad) for bad in (*BAD_STARTS, *BAD_WORK)] + [(Guest, bad) for bad in BAD_WORK],
+    indirect=["plugin"],
+)
+async def test_a_bad_version(house: House, tmp_path: Path, plugin: Any, bad: str) -> None:
+    """A version that crashes, is sick, answers garbage or too late is rolled back without loss."""
+    managed = await house.load(plugin.candidate(timeout=0.2))
+    async with Stream(tmp_path, managed, workers=2) as stream:
+        await stream.flows()
+        plugin.put("1.0.1", bad)
+        house.next = lambda: plugin.candidate(timeout=0.2)
+        report = await house.reload()
+        assert (bad in BAD_STARTS) == (report.outcome == "rolled_back")
+        await stream.until(lambda: "rolled_back" in house.kinds())
+        await stream.flows()
+    stream.check("1.0.0")
+    assert "1.0.0" == managed.metadata().version
+
+
+@BOTH
+async def test_the_plugins_own_cases(house: House, tmp_path: Path, plugin: Any) -> None:
+    """A version whose answers are not those of `self-test.yaml` never takes over."""
+    (plugin.folder / "self-test.yaml").write_text(
+        "test_cases:\n- name: is stamped\n  input: {type: Number, payload: {n: 1}}\n"
+        "  expect: {payload: {n: 1, version: 1.0.1}}\n"
+    )
+    managed = await house.load(plugin.candidate())
+    house.next = plugin.candidate
+    for version, outcome in (("1.0.1", "switched"), ("1.0.2", "rolled_back")):
+        plugin.put(version)
+        report = await house.reload()
+        assert outcome == report.outcome, report.error
+    assert "1.0.1" == managed.metadata().version
+    assert "`is stamped`" in report.error
