@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from cdp_pipeline.runtimes.confining.mechanisms import (
 )
 from cdp_pipeline.runtimes.confining.reach import Rule
 
+_PRIVILEGES = "no-new-privileges, no capabilities"
 _BY_GROUP = ("memory", "cpu", "pids")
 
 
@@ -104,7 +106,7 @@ class Bounds:
             "UDP": NOT_CONFINED,
             "Unix sockets": NOT_CONFINED,
             "signals": by if version >= landlock.SCOPE_ABI else NOT_CONFINED,
-            "privileges": "no-new-privileges, no capabilities",
+            "privileges": _PRIVILEGES if sys.platform == "linux" else NOT_CONFINED,
         }
 
     def confinement(self, name: str, rules: Sequence[Rule], port: int) -> Confinement:

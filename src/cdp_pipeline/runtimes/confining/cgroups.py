@@ -261,7 +261,8 @@ def _is_usable(place: Path) -> bool:
     except OSError:
         return False
     try:
-        return os.access(probe / "cgroup.procs", os.W_OK)
+        # In version 2 who moves a process needs this right above both groups, too.
+        return all(os.access(each / "cgroup.procs", os.W_OK) for each in (probe, place))
     finally:
         probe.rmdir()
 
