@@ -12,7 +12,7 @@ import pytest
 
 from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.runtimes import native
-from cdp_pipeline.runtimes.confining import inside
+from cdp_pipeline.runtimes.confining import inside, watching
 from cdp_pipeline.runtimes.confining.bounds import Bounds, Machine, tasks_of
 from cdp_pipeline.runtimes.confining.cgroups import Controllers, Group, available, remove
 from cdp_pipeline.runtimes.confining.mechanisms import is_confined, mechanisms, unenforced
@@ -156,6 +156,20 @@ def test_rlimit_of_processes() -> None:
         timeout=30,
     )
     assert 0 < int(process.stdout.split()[-1]) <= 8
+
+
+def test_who_is_below() -> None:
+    """What is watched are a process's children and theirs, however the kernel tells of them."""
+    code = "import subprocess; subprocess.run(['sh', '-c', 'echo $$ && read x'])"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", code], **pipes) as process:
+        assert process.stdout is not None
+        inner = int(process.stdout.readline())
+        assert [inner] == list(watching.descendants(process.pid))
+        assert inner in watching._parents()[process.pid]
+        assert watching.exceeds(os.getpid(), 1 << 20)
+        assert not watching.exceeds(os.getpid(), 1 << 40)
+        process.communicate("\n")
 
 
 class TestReach:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 INTERVAL_S = 0.05
 """Time between two looks, in seconds."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_TELLS_CHILDREN = os.path.exists("/proc/thread-self/children")
 _RESIDENT = 1
 """Field of `/proc/PID/statm`."""
 
@@ -29,6 +31,25 @@ def exceeds(root: int, limit_bytes: int) -> bool:
 
 def descendants(root: int) -> Iterator[int]:
     """Yield all processes below *root*, as far as the system lists them as Linux does."""
+    children = _children if _TELLS_CHILDREN else _parents().get
+    found = list(children(root) or ())
+    for pid in found:
+        yield pid
+        found += children(pid) or ()
+
+
+def _children(pid: int) -> list[int]:
+    """Return the children of a process, which are those of its threads."""
+    found: list[int] = []
+    with suppress(OSError):  # it has ended meanwhile, or the thread has
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found += map(int, file.read().split())
+    return found
+
+
+def _parents() -> dict[int, list[int]]:
+    """Return all processes by their parent, for a kernel that does not tell the children."""
     parents: dict[int, list[int]] = {}
     for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if name.isdecimal():
@@ -38,10 +59,7 @@ def descendants(root: int) -> Iterator[int]:
             except (OSError, IndexError):
                 continue
             parents.setdefault(parent, []).append(int(name))
-    found = list(parents.get(root, ()))
-    for pid in found:
-        yield pid
-        found += parents.get(pid, ())
+    return parents
 
 
 def _resident_bytes(pid: int) -> int:
@@ -54,11 +72,8 @@ def _resident_bytes(pid: int) -> int:
 
 def _share_bytes(pid: int) -> int:
     """Return its proportional share, or its resident memory where that is not told."""
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-            for line in file:
-                if line.startswith(b"Pss:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
+    with suppress(OSError), open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+        for line in file:
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) * 1024
     return _resident_bytes(pid)
