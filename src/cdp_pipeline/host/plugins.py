@@ -17,6 +17,7 @@ from typing import Any
 from cdp_pipeline.artifacts.cases import Case, cases_beside
 from cdp_pipeline.artifacts.manifest import Manifest, load_manifest
 from cdp_pipeline.artifacts.plugin_folders import find_plugins, is_wanted, newest
+from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.paths import cache_folder
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.config.settings import HostSettings
