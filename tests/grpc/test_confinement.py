@@ -19,6 +19,7 @@ from cdp_pipeline.errors import ArtifactError, ConfigError, PluginFault
 from cdp_pipeline.runtimes.confining import cgroups, landlock
 from cdp_pipeline.runtimes.confining.bounds import Machine
 from cdp_pipeline.runtimes.confining.cgroups import Controllers
+from cdp_pipeline.runtimes.confining.places import available
 from cdp_pipeline.runtimes.grpc.launches import Launches
 from cdp_pipeline.runtimes.grpc.reaper import reap
 from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
@@ -37,7 +38,7 @@ needs_landlock = pytest.mark.skipif(
 
 def needs_group(name: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(
-        name not in cgroups.available(), reason=f"needs a {name} cgroup that can be written"
+        name not in available(), reason=f"needs a {name} cgroup that can be written"
     )
 
 

@@ -14,8 +14,9 @@ from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.runtimes import native
 from cdp_pipeline.runtimes.confining import inside, watching
 from cdp_pipeline.runtimes.confining.bounds import Bounds, Machine, tasks_of
-from cdp_pipeline.runtimes.confining.cgroups import Controllers, Group, available, remove
+from cdp_pipeline.runtimes.confining.cgroups import Controllers, Group, remove
 from cdp_pipeline.runtimes.confining.mechanisms import is_confined, mechanisms, unenforced
+from cdp_pipeline.runtimes.confining.places import available
 from cdp_pipeline.runtimes.confining.reach import rules_for
 from cdp_pipeline.runtimes.grpc.confinement import HELD, REACH, confined
 from cdpplugin import processor

@@ -14,7 +14,7 @@ from typing import Any
 from cdp_pipeline.config.limits import Limits, Sandbox
 from cdp_pipeline.errors import ArtifactError
 from cdp_pipeline.runtimes.confining import landlock
-from cdp_pipeline.runtimes.confining.cgroups import Controllers, Group, available, remove
+from cdp_pipeline.runtimes.confining.cgroups import WANTED, Controllers, Group, remove
 from cdp_pipeline.runtimes.confining.mechanisms import (
     DEADLINE,
     FILES,
@@ -23,10 +23,10 @@ from cdp_pipeline.runtimes.confining.mechanisms import (
     Mechanisms,
     mechanisms,
 )
+from cdp_pipeline.runtimes.confining.places import available
 from cdp_pipeline.runtimes.confining.reach import Rule
 
 _PRIVILEGES = "no-new-privileges, no capabilities"
-_BY_GROUP = ("memory", "cpu", "pids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,14 @@ class Machine:
         """Return where groups can be made; nothing is tried where no limit needs one."""
         if self.controllers is not None:
             return self.controllers
-        wanted = any(getattr(limits, name) is not None for name in _BY_GROUP)
+        wanted = any(getattr(limits, name) is not None for name in WANTED)
         return available() if wanted else Controllers()
 
 
 class Bounds:
     """What bounds one plugin, over all its launches.
+
+    Invariant 19: what its mechanisms name is in force; what nothing holds is `not enforced`.
 
     Attributes:
         mechanisms: By what each limit is held.
@@ -82,7 +84,7 @@ class Bounds:
 
     def _held(self) -> Mechanisms:
         by_group = self._controllers.mechanism
-        held = {name: by_group for name in _BY_GROUP if name in self._controllers}
+        held = {name: by_group for name in WANTED if name in self._controllers}
         fallbacks = {"timeout": DEADLINE, "files": "RLIMIT_NOFILE"}
         if os.path.isdir("/proc/self"):
             fallbacks["memory"] = "watchdog"
@@ -112,7 +114,7 @@ class Bounds:
     def confinement(self, name: str, rules: Sequence[Rule], port: int) -> Confinement:
         """Return what confines the launch *name*, whose plugin reaches *rules* and *port*."""
         limits = self._limits
-        wanted = [each for each in _BY_GROUP if getattr(limits, each) is not None]
+        wanted = [each for each in WANTED if getattr(limits, each) is not None]
         rlimits = {}
         if limits.files is not None:
             rlimits["files"] = limits.files

@@ -1,19 +1,17 @@
 """Control groups: what the kernel counts and bounds for a plugin and all that it starts.
 
-Version 2 where a group can be made that has the controllers, else version 1. Names of files and
-what is in them: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/.
+Names of files and what is in them: the kernel's Documentation/admin-guide, cgroup-v2.rst and
+cgroup-v1.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 PREFIX = "cdp-"
@@ -24,7 +22,8 @@ _GONE_S = 5.0
 """Longest wait for killed processes to leave a group."""
 _FULL = 0.9
 """The part of its bound that a group in version 1 has used when it has reached it."""
-_WANTED = ("memory", "cpu", "pids")
+WANTED = ("memory", "cpu", "pids")
+"""The controllers that limits are held by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ class Group:
             if cpu is not None and "cpu" in self.folders:
                 self._bound_cpu(self.folders["cpu"], cpu)
             if pids is not None and "pids" in self.folders:
-                _write(self.folders["pids"] / "pids.max", pids)
+                write(self.folders["pids"] / "pids.max", pids)
         except BaseException:
             remove(self.paths)
             raise
@@ -89,22 +88,22 @@ class Group:
     def _bound_memory(self, folder: Path, limit_bytes: int) -> None:
         """Bound memory and, where the kernel counts it, what is swapped out."""
         if self.version == 2:
-            _write(folder / "memory.max", limit_bytes)
+            write(folder / "memory.max", limit_bytes)
             optional = {"memory.swap.max": 0, "memory.oom.group": 1}
         else:
-            _write(folder / "memory.limit_in_bytes", limit_bytes)
+            write(folder / "memory.limit_in_bytes", limit_bytes)
             optional = {"memory.memsw.limit_in_bytes": limit_bytes, "memory.swappiness": 0}
         for name, value in optional.items():
             with suppress(OSError):
-                _write(folder / name, value)
+                write(folder / name, value)
 
     def _bound_cpu(self, folder: Path, cores: float) -> None:
         quota_us = max(_LEAST_QUOTA_US, round(cores * _PERIOD_US))
         if self.version == 2:
-            _write(folder / "cpu.max", f"{quota_us} {_PERIOD_US}")
+            write(folder / "cpu.max", f"{quota_us} {_PERIOD_US}")
         else:
-            _write(folder / "cpu.cfs_period_us", _PERIOD_US)
-            _write(folder / "cpu.cfs_quota_us", quota_us)
+            write(folder / "cpu.cfs_period_us", _PERIOD_US)
+            write(folder / "cpu.cfs_quota_us", quota_us)
 
     @property
     def ran_out_of_memory(self) -> bool:
@@ -153,7 +152,7 @@ def _emptied(folder: Path) -> set[int]:
     killed: set[int] = set()
     until = time.monotonic() + _GONE_S
     with suppress(OSError):
-        _write(folder / "pids.max", 0)
+        write(folder / "pids.max", 0)
     while time.monotonic() < until:
         killed.update(_kill_members(folder))
         try:
@@ -175,98 +174,6 @@ def _kill_members(folder: Path) -> Iterator[int]:
                 yield int(line)
 
 
-@cache
-def available() -> Controllers:
-    """Return where this host may make groups; tried once, by making one."""
-    own = _own_places()
-    for version, places in ((2, _places_v2(own)), (1, _places_v1(own))):
-        usable = {name: place for name, place in places.items() if _is_usable(place)}
-        if any(name in usable for name in _WANTED):
-            return Controllers(version, usable)
-    return Controllers()
-
-
-def _own_places() -> Mapping[str, Path]:
-    """Return the folders of this process's own groups, by controller; version 2 is ``""``.
-
-    Source: proc(5), `/proc/PID/cgroup` and `/proc/PID/mountinfo`; cgroups(7).
-    """
-    try:
-        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    paths = {}
-    for line in lines:
-        _, names, path = line.split(":", 2)
-        paths.update(dict.fromkeys(names.split(","), path))
-    found: dict[str, Path] = {}
-    for line in mounts:
-        before, _, after = line.partition(" - ")
-        root, point = before.split()[3:5]
-        kind, _, options = after.split(maxsplit=2)
-        for name in {"cgroup": options.split(","), "cgroup2": [""]}.get(kind, []):
-            if name in paths and name not in found:
-                found[name] = _beneath(point, root, paths[name])
-    return found
-
-
-def _beneath(point: str, root: str, path: str) -> Path:
-    """Return where the group *path* is seen below a mount that shows *root* at *point*."""
-    inner = os.path.relpath(path, root)
-    place = Path(point) if inner.startswith("..") else Path(point, inner)
-    return place if place.is_dir() else Path(point)
-
-
-def _places_v1(own: Mapping[str, Path]) -> Mapping[str, Path]:
-    return {name: own[name] for name in (*_WANTED, "cpuacct") if name in own}
-
-
-def _places_v2(own: Mapping[str, Path]) -> Mapping[str, Path]:
-    """Return the place for groups beside or below this host's own.
-
-    A group with processes hands no controllers down (the rule of no inner processes), but
-    for the topmost; so it is most often the one above.
-    """
-    if "" not in own:
-        return {}
-    most: Mapping[str, Path] = {}
-    for place in (own[""], own[""].parent):
-        handed_down = _handed_down(place)
-        if len(handed_down) > len(most):
-            most = dict.fromkeys(handed_down, place)
-    return most
-
-
-def _handed_down(place: Path) -> list[str]:
-    """Return the controllers that groups in *place* have, or can be given."""
-    try:
-        has = (place / "cgroup.controllers").read_text(encoding="ascii").split()
-    except OSError:
-        return []
-    for name in set(_WANTED) & set(has):
-        with suppress(OSError):
-            _write(place / "cgroup.subtree_control", f"+{name}")
-    try:
-        given = (place / "cgroup.subtree_control").read_text(encoding="ascii").split()
-    except OSError:
-        return []
-    return [name for name in _WANTED if name in given]
-
-
-def _is_usable(place: Path) -> bool:
-    probe = place / f"{PREFIX}probe-{secrets.token_hex(6)}"
-    try:
-        probe.mkdir()
-    except OSError:
-        return False
-    try:
-        # In version 2 who moves a process needs this right above both groups, too.
-        return all(os.access(each / "cgroup.procs", os.W_OK) for each in (probe, place))
-    finally:
-        probe.rmdir()
-
-
 def _facts(file: Path) -> Mapping[str, int]:
     """Return the numbers of a file with a name and a number in each line."""
     try:
@@ -284,5 +191,6 @@ def _count(file: Path) -> int:
         return 0
 
 
-def _write(file: Path, value: object) -> None:
+def write(file: Path, value: object) -> None:
+    """Write *value* into a file of a group."""
     file.write_text(str(value), encoding="ascii")

@@ -1,7 +1,8 @@
 """What a process does to itself before it becomes a plugin: join its groups, give up rights.
 
 Standard library only, and little of it: the keeper reads this file by its path, and calls
-`enter` in the process that is about to execute the plugin.
+`enter` in the process that is about to execute the plugin. Invariant 18: all of it is in force
+before anything of the plugin is executed, or nothing is executed.
 """
 
 from __future__ import annotations

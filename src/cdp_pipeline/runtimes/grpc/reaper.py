@@ -1,7 +1,8 @@
 """End what a dead host has left behind, and nothing else.
 
 A host is dead when no process has both its number and its start time. What belongs to a
-host that lives, or to one this process cannot judge, is not touched.
+host that lives, or to one this process cannot judge, is not touched. Invariant 20: of a dead
+host no process, socket or control group survives the next start.
 """
 
 from __future__ import annotations
