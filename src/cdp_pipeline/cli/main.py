@@ -17,6 +17,7 @@ from cdp_pipeline.cli import (
     cases,
     checkpoint,
     components,
+    doctor,
     lake,
     pipelines,
     plugin,
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("validate")(pipelines.validate)
+app.command("doctor")(doctor.doctor)
 app.command("test")(cases.run_tests)
 app.command("schema")(pipelines.schema)
 app.command("list")(components.list_components)
