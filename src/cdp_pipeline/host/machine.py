@@ -14,10 +14,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from cdp_pipeline.config.paths import cache_folder, state_folder
+from cdp_pipeline.config.paths import cache_folder, states_folder
 
 Verdict = Literal["ok", "missing", "weak"]
 _ASK_S = 20.0
@@ -58,11 +59,8 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield _docker()
     yield _groups()
     yield _landlock()
-    for name, folder in (
-        ("state", state_folder("x", environ).parent),
-        ("cache", cache_folder(environ)),
-    ):
-        yield _folder(name, folder)
+    yield _folder("state", states_folder(environ), "checkpoints")
+    yield _folder("cache", cache_folder(environ), "builds and compiled code")
     yield from _stores(environ)
 
 
@@ -189,7 +187,7 @@ def _docker() -> Finding:
     if importlib.util.find_spec("docker") is None:
         hint = "pip install 'cdp-pipeline[docker]'"
         return about.lacks(hint)
-    import docker
+    docker: Any = import_module("docker")
 
     try:
         client = docker.from_env(timeout=5)
@@ -207,15 +205,13 @@ def _docker() -> Finding:
 def _groups() -> Finding:
     from cdp_pipeline.runtimes.confining.places import available
 
-    about = _Subject(
-        "Isolation", "control groups", "limits of memory, cpu and pids for plugin processes"
-    )
+    about = _Subject("Isolation", "control groups", "limits of memory, cpu and pids of processes")
     controllers = available()
     names = sorted(controllers.places)
     if {"memory", "cpu", "pids"} <= set(names):
         found = f"version {controllers.version}: {', '.join(names)}"
         return about.ok(found)
-    hint = "run the host in a delegated group: systemd-run --user --scope -p Delegate=yes flowctl run ..."
+    hint = "delegate a group to the host: systemd-run --user --scope -p Delegate=yes flowctl run"
     found = f"version {controllers.version}: {', '.join(names)}" if names else ""
     return about.lacks(hint, found)
 
@@ -231,10 +227,8 @@ def _landlock() -> Finding:
     return about.lacks(hint, f"ABI {abi}, files only" if abi else "")
 
 
-def _folder(name: str, folder: Path) -> Finding:
-    about = _Subject(
-        "Folders", name, "checkpoints" if name == "state" else "builds and compiled code"
-    )
+def _folder(name: str, folder: Path, needed_for: str) -> Finding:
+    about = _Subject("Folders", name, needed_for)
     there = folder
     while not there.exists() and there != there.parent:
         there = there.parent
@@ -244,6 +238,7 @@ def _folder(name: str, folder: Path) -> Finding:
     return about.lacks(hint)
 
 
+_GOOGLE_CREDENTIALS = ".config/gcloud/application_default_credentials.json"
 _STORES: Mapping[str, tuple[Callable[[Mapping[str, str]], bool], str]] = {
     "S3": (
         lambda env: bool(env.get("AWS_ACCESS_KEY_ID") or env.get("AWS_WEB_IDENTITY_TOKEN_FILE")),
@@ -252,9 +247,7 @@ _STORES: Mapping[str, tuple[Callable[[Mapping[str, str]], bool], str]] = {
     "Google Cloud Storage": (
         lambda env: (
             bool(env.get("GOOGLE_APPLICATION_CREDENTIALS"))
-            or Path(
-                env.get("HOME", "/"), ".config/gcloud/application_default_credentials.json"
-            ).is_file()
+            or Path(env.get("HOME", "/"), _GOOGLE_CREDENTIALS).is_file()
         ),
         "gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS",
     ),
