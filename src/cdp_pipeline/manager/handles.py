@@ -8,12 +8,15 @@ from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Any
 
+from cdp_pipeline.manager.compatible import ReloadRefused
 from cdp_pipeline.manager.instance import Instance
 from cdp_pipeline.manager.managed import Managed
+from cdp_pipeline.manager.probation import failures
 from cdpplugin import (
     Batch,
     Context,
     Delivery,
+    Drop,
     Outputs,
     PluginMetadata,
     Resume,
@@ -29,17 +32,19 @@ REPLACED = "plugin.replaced"
 class Pinned:
     """A processor for one parcel: whatever it is asked, the same instance answers.
 
-    Only where that instance is lost, another one does.
+    Only where that instance is lost, or has failed and been replaced, another one does.
     """
 
-    __slots__ = ("_hold", "_instance", "_managed")
+    __slots__ = ("_has_failed", "_hold", "_instance", "_managed")
+    _instance: Instance
 
     def __init__(self, managed: ManagedProcessor) -> None:
         self._managed = managed
+        self._hold: object | None = None
+        self._has_failed = False
 
     async def __aenter__(self) -> Pinned:
-        self._hold = self._managed.held()
-        self._instance: Instance = await self._hold.__aenter__()
+        await self._pin()
         return self
 
     async def __aexit__(
@@ -48,7 +53,22 @@ class Pinned:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._hold.__aexit__(kind, error, trace)
+        self._let_go()
+
+    async def _pin(self) -> None:
+        self._instance, self._hold = await self._managed.admitted()
+
+    def _let_go(self) -> None:
+        if self._hold is not None:
+            self._instance.release(self._hold)
+            self._hold = None
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether another instance is to be asked: this one is stopped, or failed, and replaced."""
+        instance = self._instance
+        has_failed = self._has_failed or instance.is_given_up or instance.is_ending
+        return has_failed and instance is not self._managed.current
 
     def metadata(self) -> PluginMetadata:
         """Return what the instance says of itself."""
@@ -57,13 +77,18 @@ class Pinned:
     async def process_batch(self, batch: Batch) -> Outputs:
         """Answer *batch*; see `cdpplugin.Processor`."""
         while True:
+            if self._is_over:
+                self._let_go()
+                await self._pin()
             try:
-                return await self._managed.asked(self._instance, batch)
+                outputs = await self._managed.asked(self._instance, batch)
             except Exception as error:
+                self._has_failed = True
                 if not await self._managed.brought_back(self._instance, error):
                     raise
-                await self._hold.__aexit__(None, None, None)
-                await self.__aenter__()
+            else:
+                self._has_failed = bool(failures(outputs))
+                return outputs
 
 
 class ManagedProcessor(Managed):
@@ -90,15 +115,21 @@ class ManagedProcessor(Managed):
         except Exception:
             self.failed_rows += rows
             raise
-        self.failed_rows += len(outputs.errors)
+        self.failed_rows += len(failures(outputs))
         self.calls += 1
         return outputs
 
 
 class ManagedConsumer(Managed):
-    """A consumer: one call at a time."""
+    """A consumer: one call at a time.
+
+    A new version makes each delivery durable while it may still be rolled back: so nothing that
+    it has taken is lost with it.
+    """
 
     _durable: int | None = None
+    _owes = False
+    """Whether the present instance has taken what it has not yet made durable."""
 
     async def durable_position(self) -> int | None:
         """Ask how far it is durable."""
@@ -112,25 +143,58 @@ class ManagedConsumer(Managed):
         while True:
             async with self.held() as instance:
                 try:
-                    position: int | None = await instance.handle.consume(delivery)
+                    position = await self._consumed(instance, delivery)
                 except Exception as error:
                     if self._has_given_up(instance, error):
                         continue
                     if not await self.brought_back(instance, error):
-                        self.failed_rows += rows
+                        self.failed_rows += rows * (not isinstance(error, Drop))
                         raise
                     continue
             self.calls += 1
             return self._newest(position)
 
+    async def _consumed(self, instance: Instance, delivery: Delivery) -> int | None:
+        position: int | None = await instance.handle.consume(delivery)
+        probation = self.probation
+        is_new = probation is not None and instance is probation.new
+        if is_new or instance is not self.current:
+            return _later(position, await instance.handle.flush())
+        self._owes = position is None or position < delivery.completed_through
+        return position
+
     async def flush(self) -> int | None:
         """Make everything taken so far durable; return the position."""
-        async with self.held() as instance:
-            return self._newest(await instance.handle.flush())
+        while True:
+            async with self.held() as instance:
+                try:
+                    position: int | None = await instance.handle.flush()
+                except Exception as error:
+                    if self._has_given_up(instance, error):
+                        continue
+                    raise
+                self._owes = False
+            return self._newest(position)
 
     async def flush_now(self, instance: Instance) -> None:
-        """Make durable what *instance* has taken, before another one takes over."""
-        self._durable = self._newest(await instance.handle.flush())
+        """Make durable what *instance* has taken, before another one takes over.
+
+        Raises:
+            ReloadRefused: It is out of service, and what it has taken is lost with it.
+        """
+        if instance.is_serving:
+            self._durable = self._newest(await instance.handle.flush())
+            self._owes = False
+        elif self._owes:
+            raise ReloadRefused(
+                "the consumer has taken what it did not make durable, a new version cannot go on",
+                hint="run the pipeline again: it goes on from the checkpoint",
+            )
+
+    @property
+    def can_be_brought_back(self) -> bool:
+        """Whether nothing is lost with the present instance."""
+        return super().can_be_brought_back and not self._owes
 
     async def forget(self, context: Context) -> Sequence[str]:
         """Let it forget its position."""
@@ -139,6 +203,10 @@ class ManagedConsumer(Managed):
 
     def _has_given_up(self, instance: Instance, error: Exception) -> bool:
         """Tell whether a new version failed, and the old one is to be asked instead."""
+        if isinstance(error, Drop):
+            return False
+        if instance is not self.current:
+            return instance.is_given_up or instance.is_ending
         probation = self.probation
         if probation is None or instance is not probation.new:
             return False
@@ -148,7 +216,11 @@ class ManagedConsumer(Managed):
     def _newest(self, position: int | None) -> int | None:
         """Return the newest of this and of what the instance before had made durable."""
         before, self._durable = self._durable, None
-        return max((p for p in (before, position) if p is not None), default=None)
+        return _later(before, position)
+
+
+def _later(*positions: int | None) -> int | None:
+    return max((each for each in positions if each is not None), default=None)
 
 
 class ManagedSource(Managed):
@@ -198,6 +270,8 @@ class ManagedSource(Managed):
                 return found
             return None
         except Exception as error:
+            if instance is not self.current:
+                return None  # the one that has taken over reads on
             probation = self.probation
             if probation is not None and instance is probation.new:
                 probation.fail(getattr(error, "code", "plugin.failed"), str(error))

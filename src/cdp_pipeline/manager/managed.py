@@ -18,7 +18,14 @@ from cdp_pipeline.manager.probation import Probation
 from cdp_pipeline.manager.settings import ManagerSettings
 from cdp_pipeline.manager.status import PluginStatus
 from cdp_pipeline.runtimes.lost import PluginLost
-from cdpplugin import Context, HealthStatus, PluginMetadata
+from cdpplugin import Context, HealthStatus, PluginError, PluginMetadata
+
+
+class NotAtRest(PluginError):
+    """Calls of a plugin that is to be replaced go on for too long."""
+
+    code = "plugin.not_at_rest"
+    hint = "reload it again when it has less to do"
 
 
 class Managed:
@@ -93,10 +100,12 @@ class Managed:
     async def stop(self) -> None:
         """Stop the present instance, and the one that waits beside it."""
         probation, self.probation = self.probation, None
-        if probation is not None:
-            probation.ended.set()
-            await self._stop_quietly(probation.old)
-        await self.current.stop()
+        try:
+            if probation is not None:
+                probation.ended.set()
+                await self._stop_quietly(probation.old)
+        finally:
+            await self.current.stop()
 
     async def health(self) -> HealthStatus:
         """Ask the present instance how it is."""
@@ -135,23 +144,45 @@ class Managed:
     @asynccontextmanager
     async def held(self) -> AsyncIterator[Instance]:
         """Give the instance to be asked now, which is not stopped meanwhile."""
-        await self._open.wait()
+        instance, hold = await self.admitted()
+        try:
+            yield instance
+        finally:
+            instance.release(hold)
+
+    async def admitted(self) -> tuple[Instance, object]:
+        """Return the instance to be asked now, and the hold that keeps it.
+
+        Raises:
+            PluginLost: It has ended, and no other one took its place.
+        """
+        while not self._open.is_set():
+            await self._open.wait()
         instance = self.current
         if instance.state == "stopped":
             raise PluginLost(f"plugin `{instance.reference}` has ended: {instance.reason}")
-        with instance.held():
-            yield instance
+        return instance, instance.hold()
 
     @asynccontextmanager
     async def closed(self) -> AsyncIterator[None]:
-        """Let no new call begin, once those in progress have ended."""
+        """Let no new call begin, once those in progress have ended.
+
+        Raises:
+            NotAtRest: They have not ended in time.
+        """
         self._open.clear()
         try:
-            if self.current.is_serving:
-                await self.current.settled(self._settings.drain_timeout_s)
+            await self._at_rest(self.current)
             yield
         finally:
             self._open.set()
+
+    async def _at_rest(self, instance: Instance) -> None:
+        """Wait for the calls in progress; those of a plugin that is lost wait for another one."""
+        limit_s = self._settings.drain_timeout_s
+        settled = await instance.settled(limit_s, lambda: instance.is_serving)
+        if not settled and instance.is_serving:
+            raise NotAtRest(f"{instance.reference} has not ended its calls within {limit_s:g} s")
 
     def switch(self, new: Instance) -> None:
         """Let *new* be asked from now on."""
@@ -176,15 +207,26 @@ class Managed:
         A plugin that is lost goes into quarantine, and is waited for as long as the settings say.
         What a stateful one had gathered does not come back: nobody waits for it.
         """
-        if not isinstance(error, PluginLost) or self.metadata().stateful:
+        if self.metadata().stateful:
+            return False
+        if lost is not self.current and lost.is_ending:
+            return True
+        if not isinstance(error, PluginLost):
             return False
         changed = self.changed
         if lost is self.current:
             self.quarantine(str(error))
+            if not self.can_be_brought_back:
+                return False
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.quarantine_wait_s):
                     await changed.wait()
         return lost is not self.current
+
+    @property
+    def can_be_brought_back(self) -> bool:
+        """Whether another instance can go on where this one was lost."""
+        return not self.metadata().stateful
 
     @staticmethod
     async def _stop_quietly(instance: Instance) -> None:

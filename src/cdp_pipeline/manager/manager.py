@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from cdp_pipeline.errors import CdpError
 from cdp_pipeline.manager.admission import Machine, admit
+from cdp_pipeline.manager.compatible import ReloadRefused
 from cdp_pipeline.manager.events import EventLog
-from cdp_pipeline.manager.handles import MANAGED
+from cdp_pipeline.manager.handles import MANAGED, ManagedSource
 from cdp_pipeline.manager.health import HealthWatch
 from cdp_pipeline.manager.instance import Candidate, Instance, Renew
 from cdp_pipeline.manager.managed import Managed
@@ -27,6 +29,10 @@ from cdp_pipeline.manager.probation import Probation
 from cdp_pipeline.manager.reloading import Reload, Unfit
 from cdp_pipeline.manager.settings import ManagerSettings
 from cdp_pipeline.manager.status import PluginStatus, ReloadReport
+from cdp_pipeline.observability.logs import logger
+from cdpplugin import PluginMetadata
+
+T = TypeVar("T")
 
 
 class UnknownPlugin(CdpError):
@@ -49,6 +55,8 @@ class PluginManager:
         self._machine = machine or Machine.this()
         self._plugins: dict[str, _Entry] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._leaving: dict[Instance, asyncio.Task[None]] = {}
+        self._has_ended = False
 
     async def load(
         self,
@@ -76,9 +84,8 @@ class PluginManager:
         """
         instance = await Instance.load(candidate)
         metadata = instance.metadata
-        others = [each.managed.metadata().resources for each in self._plugins.values()]
         try:
-            admit(metadata, others, self._machine, self._settings.max_plugins)
+            self._admit(name, metadata)
         except CdpError:
             with suppress(Exception):
                 await instance.stop()
@@ -111,10 +118,24 @@ class PluginManager:
             self._spawn(self._watch_health(name))
 
     async def end(self) -> None:
-        """End what goes on in the background; plugins are stopped by their handles."""
+        """End what goes on in the background; plugins are stopped by their handles.
+
+        A reload in progress is given up, and what was replaced is stopped.
+        """
+        self._has_ended = True
         for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while going_on := [*self._tasks, *self._leaving.values()]:
+            await asyncio.wait(going_on)
+
+    def _admit(self, name: str, metadata: PluginMetadata) -> None:
+        """Refuse a plugin for stage *name* for which there is no room beside the others.
+
+        Raises:
+            AdmissionRefused: There is none.
+        """
+        others = [e.managed.metadata().resources for n, e in self._plugins.items() if n != name]
+        admit(metadata, others, self._machine, self._settings.max_plugins)
 
     async def unload(self, name: str) -> None:
         """Stop a plugin and forget it.
@@ -124,8 +145,9 @@ class PluginManager:
             PluginError: It failed to stop.
         """
         managed = self.handle(name)
-        del self._plugins[name]
-        await managed.stop()
+        entry = self._plugins.pop(name)
+        async with entry.turn:
+            await managed.stop()
 
     def statuses(self) -> list[PluginStatus]:
         """Return how each plugin is, in the order of the pipeline."""
@@ -151,18 +173,36 @@ class PluginManager:
             name: A stage, or a listed plugin.
             reason: Why, for the events.
 
+        A reload that has begun goes on to its end, also where its caller is gone.
+
         Raises:
             UnknownPlugin: There is no such plugin.
+            ReloadRefused: The run ends.
         """
-        return [await self._reload(stage, reason) for stage in self.named(name)]
+        return [await self._reload_through(stage, reason) for stage in self.named(name)]
+
+    async def _reload_through(self, name: str, reason: str) -> ReloadReport:
+        ended = ReloadRefused(f"`{name}` is not reloaded: the run ends")
+        if self._has_ended:
+            raise ended
+        task = self._spawn(self._reload(name, reason))
+        try:
+            report: ReloadReport = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled() and self._has_ended:
+                raise ended from None
+            raise
+        return report
 
     async def _reload(self, name: str, reason: str) -> ReloadReport:
         entry = self._plugins[name]
         managed = entry.managed
         async with entry.turn:
+            if self._plugins.get(name) is not entry:
+                raise self._unknown(name)
             managed.note("reload_began", "reloading the plugin", why=reason)
             await self._confirm(entry)
-            reload = Reload(managed, self._settings)
+            reload = Reload(managed, self._settings, partial(self._admit, name))
             report = await reload.run(entry.renewed)
             if report.outcome == "switched":
                 managed.reloads += 1
@@ -209,7 +249,8 @@ class PluginManager:
         managed, probation = entry.managed, entry.managed.probation
         if probation is None:
             return
-        await probation.new.settled(self._settings.drain_timeout_s)
+        if not isinstance(managed, ManagedSource):  # which is held for as long as it is read
+            await probation.new.settled(self._settings.drain_timeout_s)
         if managed.probation is not probation:
             return
         managed.probation = None
@@ -218,24 +259,40 @@ class PluginManager:
         await self._retire(probation.old)
 
     async def _retire(self, instance: Instance) -> None:
-        """Stop an instance once nobody holds it any more."""
+        """Stop an instance once nobody holds it any more, whoever is cancelled meanwhile."""
+        if instance not in self._leaving and not instance.is_ending:
+            task = self._leaving[instance] = asyncio.create_task(self._leave(instance))
+            task.add_done_callback(lambda _: self._leaving.pop(instance))
+        if instance in self._leaving:
+            await asyncio.shield(self._leaving[instance])
+
+    async def _leave(self, instance: Instance) -> None:
         if instance.is_serving or instance.state == "quarantined":
             instance.move("draining")
         await instance.settled(self._settings.drain_timeout_s)
         with suppress(Exception):
-            await instance.stop()
+            async with asyncio.timeout(self._settings.stop_timeout_s):
+                await instance.stop()
 
     async def _watch_health(self, name: str) -> None:
         entry = self._plugins[name]
-        while True:
+        while self._plugins.get(name) is entry:
             await asyncio.sleep(self._settings.health_interval_s)
-            if not await entry.health.check():
-                continue
-            probation = entry.managed.probation
-            if probation is not None and probation.new is entry.managed.current:
-                probation.fail(Unfit.code, probation.new.reason)
-            else:
-                await self._replace(entry)
+            try:
+                await self._heed_health(entry)
+            except Exception as error:  # a fault of the host; the next check is made all the same
+                logger(stage=name).error("the plugin's health was not heeded", error=repr(error))
+
+    async def _heed_health(self, entry: _Entry) -> None:
+        has_fallen_ill = await entry.health.check()
+        managed = entry.managed
+        if managed.current.state != "unhealthy":
+            return
+        probation = managed.probation
+        if has_fallen_ill and probation is not None and probation.new is managed.current:
+            probation.fail(Unfit.code, probation.new.reason)
+        else:
+            await self._replace(entry)
 
     async def _replace(self, entry: _Entry) -> None:
         """Put a new instance of the same version in an unhealthy one's place."""
@@ -257,15 +314,25 @@ class PluginManager:
             entry.replaced.append(monotonic())
             reload = Reload(managed, settings)
             report = await reload.run(_again(managed.current.candidate))
-            if report.outcome == "switched":
-                managed.replacements += 1
-                await self._retire(reload.old)
+            if report.outcome != "switched":
+                managed.note(
+                    "rolled_back", "an unhealthy instance could not be replaced", **_facts(report)
+                )
+                return
+            managed.replacements += 1
             managed.note("replaced", "an unhealthy instance was replaced", **_facts(report))
+            await self._retire(reload.old)
 
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger().error("managing a plugin has failed", error=repr(error))
 
     def _unknown(self, name: str) -> UnknownPlugin:
         known = [*self._plugins, *(e.managed.plugin for e in self._plugins.values())]
