@@ -19,6 +19,10 @@ _PIPELINE = ""
 """Name of the pipeline file among the places that are watched; no stage is called so."""
 
 
+_AGAIN_S = 10.0
+"""Wait before files are watched again after that has failed, in seconds."""
+
+
 def manager_settings(settings: HostSettings) -> ManagerSettings:
     """Return how plugins are managed, by the host's settings."""
     return ManagerSettings(
@@ -41,9 +45,16 @@ async def watch_files(
     places = _places(config, components)
     if not settings.hot_reload or not places:
         return
-    watch = _Watch(manager, renewal, components, places)
-    async for names in changes(places, settings.reload_debounce):
-        await watch.heed(names)
+    watch = await asyncio.to_thread(_Watch, manager, renewal, components, places)
+    while True:
+        try:
+            async for names in changes(places, settings.reload_debounce):
+                await watch.heed(names)
+        except Exception as error:  # such as: the system watches no more files
+            logger(pipeline=config.name).error(
+                "watching files has failed, trying again", error=repr(error), wait_s=_AGAIN_S
+            )
+        await asyncio.sleep(_AGAIN_S)
 
 
 def _places(config: PipelineConfig, components: Sequence[Component]) -> dict[str, Path]:
@@ -80,7 +91,7 @@ class _Watch:
             self._manager.handle(name).note("files_changed", "the plugin has changed")
             await self._manager.reload(name, reason="change")
             if name in self._places:
-                await asyncio.to_thread(self._places[name].remember)
+                await asyncio.to_thread(self._places[name].accept_new)
 
     async def _reconfigured(self) -> list[str]:
         """Return the stages for which the pipeline file says something else than before."""

@@ -182,14 +182,15 @@ class ManagedConsumer(Managed):
         Raises:
             ReloadRefused: It is out of service, and what it has taken is lost with it.
         """
-        if instance.is_serving:
-            self._durable = self._newest(await instance.handle.flush())
-            self._owes = False
-        elif self._owes:
+        if not self._owes:
+            return
+        if not instance.is_serving:
             raise ReloadRefused(
                 "the consumer has taken what it did not make durable, a new version cannot go on",
                 hint="run the pipeline again: it goes on from the checkpoint",
             )
+        self._durable = self._newest(await instance.handle.flush())
+        self._owes = False
 
     @property
     def can_be_brought_back(self) -> bool:

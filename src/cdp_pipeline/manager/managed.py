@@ -2,7 +2,7 @@
 
 Invariant 16: a message is processed wholly by one instance, and instances take over between
 parcels: after the first parcel of a new one no parcel goes to an old one, unless it is rolled
-back.
+back. What has failed is repeated by the instance that is there then.
 """
 
 from __future__ import annotations

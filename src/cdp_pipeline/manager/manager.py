@@ -202,7 +202,7 @@ class PluginManager:
                 raise self._unknown(name)
             managed.note("reload_began", "reloading the plugin", why=reason)
             await self._confirm(entry)
-            reload = Reload(managed, self._settings, partial(self._admit, name))
+            reload = self._reload_of(managed)
             report = await reload.run(entry.renewed)
             if report.outcome == "switched":
                 managed.reloads += 1
@@ -212,6 +212,10 @@ class PluginManager:
                 kind = "reload_refused" if report.outcome == "refused" else "rolled_back"
                 managed.note(kind, "the old version goes on", **_facts(report))
         return report
+
+    def _reload_of(self, managed: Managed) -> Reload:
+        admit = partial(self._admit, managed.name)
+        return Reload(managed, self._settings, admit=admit, end=self._retire)
 
     async def _observe(self, entry: _Entry, reload: Reload) -> None:
         """Keep the old version beside the new one for a while, where that can be."""
@@ -312,7 +316,7 @@ class PluginManager:
             if managed.current.state != "unhealthy":
                 return
             entry.replaced.append(monotonic())
-            reload = Reload(managed, settings)
+            reload = self._reload_of(managed)
             report = await reload.run(_again(managed.current.candidate))
             if report.outcome != "switched":
                 managed.note(

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from cdp_pipeline.errors import CdpError
 from cdp_pipeline.manager.compatible import (
@@ -44,6 +44,7 @@ class Reload:
         managed: The plugin.
         settings: How long the steps may take.
         admit: Refuses a version for which there is no room.
+        end: Ends an instance that works for nobody any more, whoever is cancelled meanwhile.
 
     Attributes:
         old: The instance that works.
@@ -54,7 +55,9 @@ class Reload:
         self,
         managed: Managed,
         settings: ManagerSettings,
-        admit: Callable[[PluginMetadata], None] = lambda metadata: None,
+        *,
+        admit: Callable[[PluginMetadata], None],
+        end: Callable[[Instance], Awaitable[None]],
     ) -> None:
         self.old = managed.current
         self.new: Instance | None = None
@@ -62,6 +65,7 @@ class Reload:
         self._settings = settings
         self._before = managed.metadata().reference
         self._admit = admit
+        self._end = end
         self._gives_state = False
         self._state: bytes | None = None
         self._step = "load"
@@ -110,7 +114,7 @@ class Reload:
         """Refuse to lose a state."""
         if not new.metadata.stateful:
             return
-        if self.old.state == "quarantined":
+        if self.old.state in ("quarantined", "stopped"):
             raise ReloadRefused(
                 "the plugin's state is lost, a new version cannot go on from it",
                 hint="run the pipeline again: it goes on from the checkpoint",
@@ -163,8 +167,7 @@ class Reload:
         """Bring the old instance to rest; return its state, if it has one."""
         if isinstance(self._managed, ManagedConsumer):
             await self._managed.flush_now(self.old)
-            with suppress(Exception):  # it is gone all the same, and all it took is durable
-                await self.old.stop()
+            await self._end(self.old)
             return None
         self._gives_state = True
         self._state = await self.old.handle.export_state()
@@ -180,8 +183,7 @@ class Reload:
         is_stopped_by_it = self._gives_state and not hasattr(old.handle, "import_state")
         if not is_stopped_by_it and not old.is_ending:
             return
-        with suppress(Exception):
-            await old.stop()
+        await self._end(old)
         again: Instance | None = None
         try:
             if self._gives_state and self._state is None:
@@ -239,12 +241,6 @@ class Reload:
     async def _end_new(self) -> None:
         if self.new is not None:
             await self._end(self.new)
-
-    async def _end(self, instance: Instance) -> None:
-        """Stop an instance that works for nobody; one that does not end is not waited for."""
-        with suppress(Exception):
-            async with asyncio.timeout(self._settings.stop_timeout_s):
-                await instance.stop()
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
