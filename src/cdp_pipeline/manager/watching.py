@@ -11,7 +11,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from pathlib import Path
 
@@ -19,8 +19,8 @@ NOT_WATCHED = frozenset({"node_modules", "__pycache__", "target", ".git", ".venv
 _PASSING = (".log", ".tmp", ".swp", ".part", ".pid", ".sock", "~")
 """Ends of names that come and go with a plugin at work, or an editor."""
 _MOST_FILES = 20_000
-_AGAIN_S = 1.0
-"""Wait before folders that are not there are looked for again, in seconds."""
+_QUIET_MS = 1000
+"""After a silence of so long it is looked whether the folders are the same still."""
 _MOST_TRIES = 600
 
 Facts = tuple[tuple[str, int, int], ...]
@@ -56,26 +56,29 @@ async def changes(places: Mapping[str, Path], debounce_s: float) -> AsyncIterato
         debounce_s: For how long nothing may have changed.
     """
     where = {name: path.absolute() for name, path in places.items()}
+    unseen: set[str] = set()
     while True:
         folders = await asyncio.to_thread(_folders, where.values())
         async with aclosing(_seen(folders, debounce_s)) as stream:
             async for paths in stream:
                 names = {n for n, place in where.items() if any(_concerns(place, p) for p in paths)}
+                names |= unseen
+                unseen = set()
                 for name in names:
                     await whole(where[name], debounce_s)
                 if names:
                     yield names
                 if await asyncio.to_thread(_folders, where.values()) != folders:
                     break  # there are others to be watched now
-        yield set(places)  # whatever happened while nobody watched
+        unseen = set(where)  # whatever happened while nobody watched
 
 
-async def _seen(folders: Folders, debounce_s: float) -> AsyncIterator[set[Path]]:
-    """Yield the paths that change directly in one of *folders*."""
+async def _seen(folders: Folders, debounce_s: float) -> AsyncGenerator[set[Path], None]:
+    """Yield the paths that change directly in one of *folders*; none, when it is quiet."""
     from watchfiles import awatch
 
     if not folders:
-        await asyncio.sleep(_AGAIN_S)
+        await asyncio.sleep(_QUIET_MS / 1000)
         return
     async for seen in awatch(
         *folders,
@@ -83,6 +86,8 @@ async def _seen(folders: Folders, debounce_s: float) -> AsyncIterator[set[Path]]
         debounce=max(50, int(debounce_s * 1000)),
         step=50,
         recursive=False,
+        rust_timeout=_QUIET_MS,
+        yield_on_timeout=True,
         ignore_permission_denied=True,
     ):
         yield {Path(path) for _, path in seen}
