@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
 from cdp_pipeline.runtimes.wasm.loader import WasmLoader
+from cdpplugin import Batch, PluginError, Retry
 from tests.grpc.conftest import marked
 from tests.manager._stream import Stream
 from tests.manager._versions import Guest, Process
@@ -107,3 +109,29 @@ async def test_the_plugins_own_cases(house: House, tmp_path: Path, plugin: Any) 
         assert outcome == report.outcome, report.error
     assert "1.0.1" == managed.metadata().version
     assert "`is stamped`" in report.error
+
+
+@pytest.mark.parametrize("plugin", [Process], ids=["grpc"], indirect=True)
+async def test_new_code_comes_in_by_a_reload_only(house: House, plugin: Any) -> None:
+    """A process that dies after its files changed does not come back as the new version."""
+    house.settings(quarantine_wait_s=60.0, probation_s=0.0)
+    managed = await house.load(plugin.candidate())
+    plugin.put("1.0.1")
+    os.kill(managed.current.handle._life.current.instance.process.pid, signal.SIGKILL)
+    with pytest.raises(PluginError, match=r"stamp@1\.0\.1 is now where stamp@1\.0\.0 was"):
+        await _asked_until_refused(managed)
+    house.next = plugin.candidate
+    assert "switched" == (await house.reload()).outcome
+    outputs = await managed.process_batch(Batch.of("Number", [{"n": 1}]))
+    assert "1.0.1" == outputs.parts[0].batch.payloads.value(0)["version"]
+
+
+async def _asked_until_refused(managed: Any) -> None:
+    """Ask until the plugin is not started again; until then the old version answers."""
+    while True:
+        try:
+            outputs = await managed.process_batch(Batch.of("Number", [{"n": 1}]))
+            assert "1.0.0" == outputs.parts[0].batch.payloads.value(0)["version"]
+        except Retry as error:
+            if "is now where" in str(error):
+                raise

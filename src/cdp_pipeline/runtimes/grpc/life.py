@@ -49,11 +49,13 @@ class Launcher(Protocol):
         policy: When one that died is started again.
         again: What that is called in the log.
         passes_config: Whether a configuration can be put into the environment.
+        keeps_version: Whether one that is started again must be the version that died.
     """
 
     policy: RestartPolicy
     again: str
     passes_config: bool
+    keeps_version: bool
 
     async def launch(self, config: bytes | None) -> Connection:
         """Return a new instance that is ready; *config* goes into its environment.
@@ -302,6 +304,7 @@ class Life:
         in_environment = None if has_configure else self._config
         connection = await self._launcher.launch(in_environment)
         try:
+            self._require_version(connection)
             if has_configure and self._config is not None:
                 await self._configure(connection)
             if self._context is not None:
@@ -310,6 +313,20 @@ class Life:
             await connection.close()
             raise
         self._connection = connection
+
+    def _require_version(self, connection: Connection) -> None:
+        """Refuse what has come to stand in the plugin's place: only a reload brings new code in.
+
+        Raises:
+            PluginError: It is another version than the one that died.
+        """
+        before, now = self._connection.metadata.reference, connection.metadata.reference
+        if self._launcher.keeps_version and now != before:
+            raise PluginError(
+                f"plugin `{self._reference}` cannot be started again: {now} is now where "
+                f"{before} was",
+                hint="`flowctl plugin reload` puts the new version in its place",
+            )
 
     async def _configure(self, connection: Connection) -> None:
         request = pb.ConfigureRequest(config=self._config or b"{}")
