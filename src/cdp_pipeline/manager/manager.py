@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 from cdp_pipeline.errors import CdpError
 from cdp_pipeline.manager.admission import Machine, admit
+from cdp_pipeline.manager.background import Background
 from cdp_pipeline.manager.compatible import ReloadRefused
 from cdp_pipeline.manager.events import EventLog
 from cdp_pipeline.manager.handles import MANAGED, ManagedSource
@@ -31,8 +32,6 @@ from cdp_pipeline.manager.settings import ManagerSettings
 from cdp_pipeline.manager.status import PluginStatus, ReloadReport
 from cdp_pipeline.observability.logs import logger
 from cdpplugin import PluginMetadata
-
-T = TypeVar("T")
 
 
 class UnknownPlugin(CdpError):
@@ -54,9 +53,7 @@ class PluginManager:
         self._settings = settings
         self._machine = machine or Machine.this()
         self._plugins: dict[str, _Entry] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._leaving: dict[Instance, asyncio.Task[None]] = {}
-        self._has_ended = False
+        self._background = Background(settings)
 
     async def load(
         self,
@@ -115,18 +112,14 @@ class PluginManager:
     def watch(self) -> None:
         """Ask every plugin how it is, from now on, until `end`."""
         for name in self._plugins:
-            self._spawn(self._watch_health(name))
+            self._background.spawn(self._watch_health(name))
 
     async def end(self) -> None:
         """End what goes on in the background; plugins are stopped by their handles.
 
         A reload in progress is given up, and what was replaced is stopped.
         """
-        self._has_ended = True
-        for task in list(self._tasks):
-            task.cancel()
-        while going_on := [*self._tasks, *self._leaving.values()]:
-            await asyncio.wait(going_on)
+        await self._background.end()
 
     def _admit(self, name: str, metadata: PluginMetadata) -> None:
         """Refuse a plugin for stage *name* for which there is no room beside the others.
@@ -183,13 +176,13 @@ class PluginManager:
 
     async def _reload_through(self, name: str, reason: str) -> ReloadReport:
         ended = ReloadRefused(f"`{name}` is not reloaded: the run ends")
-        if self._has_ended:
+        if self._background.has_ended:
             raise ended
-        task = self._spawn(self._reload(name, reason))
+        task = self._background.spawn(self._reload(name, reason))
         try:
             report: ReloadReport = await asyncio.shield(task)
         except asyncio.CancelledError:
-            if task.cancelled() and self._has_ended:
+            if task.cancelled() and self._background.has_ended:
                 raise ended from None
             raise
         return report
@@ -215,13 +208,13 @@ class PluginManager:
 
     def _reload_of(self, managed: Managed) -> Reload:
         admit = partial(self._admit, managed.name)
-        return Reload(managed, self._settings, admit=admit, end=self._retire)
+        return Reload(managed, self._settings, admit=admit, end=self._background.retire)
 
     async def _observe(self, entry: _Entry, reload: Reload) -> None:
         """Keep the old version beside the new one for a while, where that can be."""
         old, new, managed = reload.old, _new(reload), entry.managed
         if old.state != "running" or old.metadata.stateful or not self._settings.probation_s:
-            await self._retire(old)
+            await self._background.retire(old)
             return
 
         def back(failed: Instance, code: str, why: str) -> None:
@@ -234,10 +227,10 @@ class PluginManager:
                 reason=why,
                 failed=failed.reference,
             )
-            self._spawn(self._retire(failed))
+            self._background.spawn(self._background.retire(failed))
 
         probation = managed.probation = Probation(old, new, back)
-        self._spawn(self._probe(entry, probation))
+        self._background.spawn(self._probe(entry, probation))
 
     async def _probe(self, entry: _Entry, probation: Probation) -> None:
         try:
@@ -260,23 +253,7 @@ class PluginManager:
         managed.probation = None
         probation.ended.set()
         managed.note("reload_confirmed", "the new version stays")
-        await self._retire(probation.old)
-
-    async def _retire(self, instance: Instance) -> None:
-        """Stop an instance once nobody holds it any more, whoever is cancelled meanwhile."""
-        if instance not in self._leaving and not instance.is_ending:
-            task = self._leaving[instance] = asyncio.create_task(self._leave(instance))
-            task.add_done_callback(lambda _: self._leaving.pop(instance))
-        if instance in self._leaving:
-            await asyncio.shield(self._leaving[instance])
-
-    async def _leave(self, instance: Instance) -> None:
-        if instance.is_serving or instance.state == "quarantined":
-            instance.move("draining")
-        await instance.settled(self._settings.drain_timeout_s)
-        with suppress(Exception):
-            async with asyncio.timeout(self._settings.stop_timeout_s):
-                await instance.stop()
+        await self._background.retire(probation.old)
 
     async def _watch_health(self, name: str) -> None:
         entry = self._plugins[name]
@@ -325,18 +302,7 @@ class PluginManager:
                 return
             managed.replacements += 1
             managed.note("replaced", "an unhealthy instance was replaced", **_facts(report))
-            await self._retire(reload.old)
-
-    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            logger().error("managing a plugin has failed", error=repr(error))
+            await self._background.retire(reload.old)
 
     def _unknown(self, name: str) -> UnknownPlugin:
         known = [*self._plugins, *(e.managed.plugin for e in self._plugins.values())]

@@ -21,7 +21,7 @@ from cdp_pipeline.manager.compatible import (
     require_compatible,
     require_same_stream,
 )
-from cdp_pipeline.manager.handles import ManagedConsumer
+from cdp_pipeline.manager.consuming import ManagedConsumer
 from cdp_pipeline.manager.instance import Instance, Renew
 from cdp_pipeline.manager.managed import Managed
 from cdp_pipeline.manager.settings import ManagerSettings
