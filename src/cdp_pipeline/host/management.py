@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cdp_pipeline.config.pipeline import PipelineConfig
 from cdp_pipeline.config.settings import HostSettings
+from cdp_pipeline.errors import CdpError
 from cdp_pipeline.host.components import Component
 from cdp_pipeline.host.renewal import Renewal
 from cdp_pipeline.manager.manager import PluginManager
@@ -89,7 +90,10 @@ class _Watch:
             changed += [n for n in await self._reconfigured() if n not in changed]
         for name in changed:
             self._manager.handle(name).note("files_changed", "the plugin has changed")
-            await self._manager.reload(name, reason="change")
+            try:
+                await self._manager.reload(name, reason="change")
+            except CdpError as error:
+                logger(stage=name).warning("the plugin is not reloaded", error=str(error))
             if name in self._places:
                 await asyncio.to_thread(self._places[name].accept_new)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from cdp_pipeline.manager.events import EventLog
@@ -72,6 +72,7 @@ class Managed:
         self._open = asyncio.Event()
         self._open.set()
         self._changed = asyncio.Event()
+        self._hurried = asyncio.Event()
 
     def metadata(self) -> PluginMetadata:
         """Return what the present instance says of itself."""
@@ -218,10 +219,25 @@ class Managed:
             self.quarantine(str(error))
             if not self.can_be_brought_back:
                 return False
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.quarantine_wait_s):
-                    await changed.wait()
+            await self._wait_for(changed)
         return lost is not self.current
+
+    async def _wait_for(self, changed: asyncio.Event) -> None:
+        """Wait for another instance, as long as the settings say and the run is not to stop."""
+        waiting = [asyncio.ensure_future(each.wait()) for each in (changed, self._hurried)]
+        try:
+            await asyncio.wait(
+                waiting,
+                timeout=self._settings.quarantine_wait_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            for each in waiting:
+                each.cancel()
+
+    def hurry(self) -> None:
+        """Wait for no other instance, now and from now on: the run is to stop."""
+        self._hurried.set()
 
     @property
     def can_be_brought_back(self) -> bool:
