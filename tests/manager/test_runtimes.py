@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
 import signal
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
+from cdp_pipeline.runtimes.lost import PluginLost
 from cdp_pipeline.runtimes.wasm.loader import WasmLoader
 from cdpplugin import Batch, PluginError, Retry
 from tests.grpc.conftest import marked
@@ -135,3 +138,55 @@ async def _asked_until_refused(managed: Any) -> None:
         except Retry as error:
             if "is now where" in str(error):
                 raise
+
+
+TALLY = """
+from cdpplugin import Base, JsonPayloads, OutputPart, Outputs, PluginMetadata, encode_json, serve
+
+class Tally(Base):
+    count = 0
+    def metadata(self):
+        return PluginMetadata("stamp", "VERSION", "processor", stateful=True)
+    async def export_state(self):
+        return str(self.count).encode()
+    async def import_state(self, state):
+        self.count = int(state)
+    async def process_batch(self, batch):
+        rows = range(len(batch))
+        self.count += len(rows)
+        texts = [encode_json({"count": self.count, "version": "VERSION"}) for _ in rows]
+        return Outputs([OutputPart(batch.replace(payloads=JsonPayloads(texts)), rows)])
+
+serve(Tally())
+"""
+
+
+@pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.parametrize("plugin", [Process], ids=["grpc"], indirect=True)
+async def test_a_state_that_died(
+    house: House, plugin: Any, dies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A state is handed over; one that died with its process is never taken for an empty one."""
+    monkeypatch.setattr("tests.manager._versions.PROCESS", TALLY)
+    plugin.put("1.0.0")
+    told = {"name": "stamp", "executable": "main.py", "stateful": True}
+    for version in "1.0.0", "1.0.1":
+        plugin.put(version)
+        manifest = json.dumps(told | {"version": version})
+        (plugin.folder / "plugin.yaml").write_text(manifest)
+        if version == "1.0.0":
+            managed = await house.load(plugin.candidate())
+    await managed.process_batch(Batch.of("Number", [{"n": 1}] * 3))
+    connection = managed.current.handle._life.current
+    if dies:
+        os.kill(connection.instance.process.pid, signal.SIGKILL)
+        await asyncio.wait_for(asyncio.shield(connection.instance.ended), 20)
+    house.next = plugin.candidate
+    report = await house.reload()
+    assert ("rolled_back" if dies else "switched") == report.outcome, report
+    if dies:
+        with pytest.raises(PluginLost, match="has not given its state"):
+            await managed.process_batch(Batch.of("Number", [{"n": 1}]))
+    else:
+        outputs = await managed.process_batch(Batch.of("Number", [{"n": 1}]))
+        assert {"count": 4, "version": "1.0.1"} == outputs.parts[0].batch.payloads.value(0)

@@ -184,6 +184,8 @@ class Life:
             if begun and connection.is_alive:
                 answer = await self.call(connection, client.STOP, request, STOP_S)
                 return answer.exported_state
+            if begun and export_state:  # an empty state would pass for what it had gathered
+                raise self._state_lost(connection)
         except (faults.PluginCrashed, faults.PluginUnavailable) as error:
             if export_state:
                 raise
@@ -292,12 +294,18 @@ class Life:
         instance = dead.instance
         what = f"plugin `{self._reference}` {instance.ended.result()}"
         if self._stateful and self._context is not None:
-            raise faults.StateLost(with_last_lines(what, instance.last_lines))
+            raise self._state_lost(dead)
         if self._deaths.are_too_many:
             window = self._launcher.policy.window_s
             count = self._deaths.count
             message = f"{what}; it has died {count} times within {window:g} s"
             raise faults.PluginWornOut(with_last_lines(message, instance.last_lines))
+
+    def _state_lost(self, dead: Connection) -> faults.StateLost:
+        instance = dead.instance
+        how = instance.ended.result() if instance.ended.done() else "was ended by the host"
+        what = f"plugin `{self._reference}` {how}"
+        return faults.StateLost(with_last_lines(what, instance.last_lines))
 
     async def _begin_again(self) -> None:
         has_configure = pb.FEATURE_CONFIGURE in self._connection.features
