@@ -141,12 +141,16 @@ async def _asked_until_refused(managed: Any) -> None:
 
 
 TALLY = """
+import os
 from cdpplugin import Base, JsonPayloads, OutputPart, Outputs, PluginMetadata, encode_json, serve
 
 class Tally(Base):
     count = 0
     def metadata(self):
         return PluginMetadata("stamp", "VERSION", "processor", stateful=True)
+    async def start(self, context):
+        if "BAD" == "start":
+            os._exit(7)
     async def export_state(self):
         return str(self.count).encode()
     async def import_state(self, state):
@@ -161,32 +165,45 @@ serve(Tally())
 """
 
 
-@pytest.mark.parametrize("dies", [False, True])
-@pytest.mark.parametrize("plugin", [Process], ids=["grpc"], indirect=True)
-async def test_a_state_that_died(
-    house: House, plugin: Any, dies: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A state is handed over; one that died with its process is never taken for an empty one."""
-    monkeypatch.setattr("tests.manager._versions.PROCESS", TALLY)
-    plugin.put("1.0.0")
-    told = {"name": "stamp", "executable": "main.py", "stateful": True}
-    for version in "1.0.0", "1.0.1":
-        plugin.put(version)
-        manifest = json.dumps(told | {"version": version})
-        (plugin.folder / "plugin.yaml").write_text(manifest)
-        if version == "1.0.0":
-            managed = await house.load(plugin.candidate())
-    await managed.process_batch(Batch.of("Number", [{"n": 1}] * 3))
-    connection = managed.current.handle._life.current
-    if dies:
-        os.kill(connection.instance.process.pid, signal.SIGKILL)
-        await asyncio.wait_for(asyncio.shield(connection.instance.ended), 20)
-    house.next = plugin.candidate
-    report = await house.reload()
-    assert ("rolled_back" if dies else "switched") == report.outcome, report
-    if dies:
-        with pytest.raises(PluginLost, match="has not given its state"):
-            await managed.process_batch(Batch.of("Number", [{"n": 1}]))
-    else:
-        outputs = await managed.process_batch(Batch.of("Number", [{"n": 1}]))
-        assert {"count": 4, "version": "1.0.1"} == outputs.parts[0].batch.payloads.value(0)
+class Tally(Process):
+    """A plugin in a process of its own that counts what it has seen."""
+
+    def put(self, version: str, bad: str = "") -> None:
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "main.py").write_text(TALLY.replace("VERSION", version).replace("BAD", bad))
+        told = {"name": "stamp", "version": version, "executable": "main.py", "stateful": True}
+        (self.folder / "plugin.yaml").write_text(json.dumps(told))
+
+
+async def tallied(managed: Any) -> Any:
+    outputs = await managed.process_batch(Batch.of("Number", [{"n": 1}]))
+    return outputs.parts[0].batch.payloads.value(0)
+
+
+@pytest.mark.parametrize("plugin", [Tally], ids=["grpc"], indirect=True)
+class TestState:
+    async def test_is_handed_over(self, house: House, plugin: Any) -> None:
+        """A new version goes on from the state; one that does not start leaves it where it is."""
+        managed = await house.load(plugin.candidate())
+        house.next = plugin.candidate
+        assert {"count": 1, "version": "1.0.0"} == await tallied(managed)
+        plugin.put("1.0.1", "start")
+        report = await house.reload()
+        assert ("rolled_back", "start") == (report.outcome, report.step)
+        assert {"count": 2, "version": "1.0.0"} == await tallied(managed)
+        plugin.put("1.0.2")
+        assert "switched" == (await house.reload()).outcome
+        assert {"count": 3, "version": "1.0.2"} == await tallied(managed)
+
+    async def test_that_died(self, house: House, plugin: Any) -> None:
+        """A state that died with its process is never taken for an empty one."""
+        managed = await house.load(plugin.candidate())
+        await tallied(managed)
+        instance = managed.current.handle._life.current.instance
+        os.kill(instance.process.pid, signal.SIGKILL)
+        await asyncio.wait_for(asyncio.shield(instance.ended), 20)
+        plugin.put("1.0.1")
+        house.next = plugin.candidate
+        assert "rolled_back" == (await house.reload()).outcome
+        with pytest.raises(PluginLost, match=r"has not given its state: .*SIGKILL"):
+            await tallied(managed)

@@ -5,7 +5,9 @@ cases while the old one works. Only then does it take over, between two parcels.
 before that ends the new instance, and nothing else has happened.
 
 A plugin with a state, and a consumer that keeps a position, cannot have two instances at work:
-there the old one comes to rest first, and is started again if the new one does not start.
+there the old one comes to rest first, and is started again if the new one does not start. One
+that cannot give its state without being ended is asked for it only once another instance of the
+new version has been seen to start: what it was made from may be gone by then.
 """
 
 from __future__ import annotations
@@ -150,6 +152,8 @@ class Reload:
     async def _take_over_alone(self, new: Instance) -> None:
         managed = self._managed
         assert managed.context is not None
+        if self._ends_for_its_state:
+            await self._try_without_state(new)
         with self._timed("switch"):
             async with managed.closed():
                 try:
@@ -157,9 +161,9 @@ class Reload:
                     with self._timed("start"):
                         await new.start(managed.context, state)
                     await self._require_sound(new)
-                except BaseException:
+                except BaseException as error:
                     await self._end_new()  # first: the two may not be at work together
-                    await self._restore()
+                    await self._restore(error)
                     raise
                 managed.switch(new)
 
@@ -173,21 +177,21 @@ class Reload:
         self._state = await self.old.handle.export_state()
         return self._state
 
-    async def _restore(self) -> None:
-        """Let the old version work again after the new one has failed.
+    async def _restore(self, failure: BaseException) -> None:
+        """Let the old version work again after *failure*.
 
         Raises:
             Fatal: It does not start either, or its state is lost; the run cannot go on.
         """
         old = self.old
-        is_stopped_by_it = self._gives_state and not hasattr(old.handle, "import_state")
+        is_stopped_by_it = self._gives_state and self._ends_for_its_state
         if not is_stopped_by_it and not old.is_ending:
             return
         await self._end(old)
         again: Instance | None = None
         try:
             if self._gives_state and self._state is None:
-                raise Unfit(f"{self._before} has not given its state")
+                raise Unfit(f"{self._before} has not given its state: {failure}")
             again = await Instance.load(old.candidate)
             await self._begin(again)
         except BaseException as error:
@@ -202,6 +206,23 @@ class Reload:
                 hint="mend the plugin, and run the pipeline again",
             ) from error
         self._managed.switch(again)
+
+    @property
+    def _ends_for_its_state(self) -> bool:
+        """Whether the old instance is stopped by being asked for its state."""
+        return self.old.metadata.stateful and not hasattr(self.old.handle, "import_state")
+
+    async def _try_without_state(self, new: Instance) -> None:
+        """See another instance of the new version start, before the old one is ended for it."""
+        assert self._managed.context is not None
+        trial = await Instance.load(new.candidate)
+        try:
+            await trial.configure()
+            with self._timed("start"):
+                await trial.start(self._managed.context)
+            await self._require_sound(trial)
+        finally:
+            await self._end(trial)
 
     async def _begin(self, again: Instance) -> None:
         """Start the old version anew.
