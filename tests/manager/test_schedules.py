@@ -75,6 +75,7 @@ class Schedule:
         )
         self.house.manager.watch()
         self.running = asyncio.create_task(self.run.run())
+        await asyncio.sleep(0)  # a run that is cancelled has begun
 
     def next(self, mode: str) -> None:
         """Let the next instance be a new version that fails so."""
