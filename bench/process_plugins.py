@@ -129,8 +129,13 @@ def process(*command: str, **environ: str) -> Iterator[None]:
             started.wait()
 
 
-def built_go_plugin(name: str, folder: Path) -> Path:
+def built_go_plugin(name: str, folder: Path, *flags: str) -> Path:
     """Build the Go plugin *name* into *folder*; return the folder in which it can be run.
+
+    Args:
+        name: A folder in `bench/plugins`.
+        folder: Where a folder of the same name is made.
+        flags: More flags of `go build`.
 
     Raises:
         Skip: There is no Go here, or it cannot build the plugin.
@@ -142,7 +147,7 @@ def built_go_plugin(name: str, folder: Path) -> Path:
     place.mkdir(exist_ok=True)
     shutil.copy(sources / "plugin.yaml", place)
     executable = str(place / name.replace("_", "-"))
-    command = [go, "build", "-trimpath", "-buildvcs=false", "-o", executable, "."]
+    command = [go, "build", "-trimpath", "-buildvcs=false", *flags, "-o", executable, "."]
     try:
         subprocess.run(
             command,

@@ -79,14 +79,20 @@ def built_go(name: str, folder: Path) -> Path:
     return module
 
 
-def built_c(name: str, folder: Path) -> Path:
+def built_c(name: str, folder: Path, source: str = "change.c", *flags: str) -> Path:
     """Return the module of the C guest *name*, made by whatever compiler is here.
+
+    Args:
+        name: A folder in `bench/plugins`.
+        folder: Where the module is put.
+        source: The file in it.
+        flags: More flags of the compiler.
 
     Raises:
         Skip: None here makes modules.
     """
     module = folder / f"{name}.wasm"
-    command = ["sh", str(_ROOT / "sdk/c/wasm-cc"), "-o", str(module), "change.c"]
+    command = ["sh", str(_ROOT / "sdk/c/wasm-cc"), "-o", str(module), source, *flags]
     own = str(Path(sys.executable).parent)
     _run(command, PLUGINS / name, PATH=os.pathsep.join([own, os.environ["PATH"]]))
     return module
