@@ -81,6 +81,8 @@ class TestVariables:
             "FLOWCTL_HOT_RELOAD",
             "FLOWCTL_RELOAD_DEBOUNCE",
             "FLOWCTL_RELOAD_WINDOW",
+            "FLOWCTL_MAX_RESTARTS",
+            "FLOWCTL_RESTART_WINDOW",
             "FLOWCTL_QUARANTINE_WAIT",
             "FLOWCTL_HEALTH_INTERVAL",
             "FLOWCTL_UNHEALTHY_THRESHOLD",

@@ -64,7 +64,9 @@ class TestDeaths:
     def test_wait_longer_each_time_and_are_forgotten(self) -> None:
         """Waits double up to a bound; deaths beyond the window do not count."""
         now = 0.0
-        policy = RestartPolicy(initial_delay_s=1.0, max_delay_s=5.0, max_restarts=3, window_s=60.0)
+        policy = RestartPolicy(
+            initial_delay_s=1.0, max_delay_s=5.0, max_restarts=3, window_s=60.0, jitter=0.0
+        )
         deaths = Deaths(policy, lambda: now)
         waits = []
         for _ in range(4):
@@ -75,3 +77,11 @@ class TestDeaths:
         now = 61.0
         assert not deaths.are_too_many
         assert 0.0 == deaths.delay_s
+
+    def test_wait_a_little_less_by_chance(self) -> None:
+        """Plugins that died together do not all start at the same moment."""
+        deaths = Deaths(RestartPolicy(initial_delay_s=1.0))
+        deaths.note()
+        waits = {deaths.delay_s for _ in range(50)}
+        assert 10 < len(waits)
+        assert 0.8 <= min(waits) <= max(waits) <= 1.0

@@ -57,3 +57,50 @@ def test_terms_that_cannot_be_kept_are_refused(tmp_path: Path, terms: str, code:
     assert refused is not None
     assert code == refused.code
     assert not (tmp_path / "out").exists()
+
+
+def named(folder: Path, version: str) -> CdpError | None:
+    """Run a pipeline whose plugin has no path; return what it was refused for."""
+    (folder / "in.jsonl").write_text(json.dumps({"n": 1}) + "\n")
+    file = folder / "pipeline.yaml"
+    file.write_text(
+        "name: named\n"
+        f"plugins: [{{name: stamp, {version}}}]\n"
+        "source: {type: jsonl, config: {path: in.jsonl}}\n"
+        "pipeline: [{plugin: stamp}, {type: save-to-jsonl, config: {path: out}}]\n"
+    )
+    (folder / "flowctl.yaml").write_text("plugin_folders: [plugins]\n")
+    settings = str(folder / "flowctl.yaml")
+    result = CliRunner().invoke(app, ["run", str(file), "--settings", settings])
+    return result.exception if isinstance(result.exception, CdpError) else None
+
+
+class TestFolders:
+    @pytest.mark.parametrize(("wanted", "used"), [("", "1.10.0"), ("version: '<1.10'", "1.9.0")])
+    def test_the_newest_that_is_wanted(self, tmp_path: Path, wanted: str, used: str) -> None:
+        """A plugin without a path is the newest of its name in the folders of plugins."""
+        for version in ("1.2.0", "1.9.0", "1.10.0"):
+            place = tmp_path / "plugins" / f"stamp-{version}"
+            place.mkdir(parents=True)
+            (place / "plugin.yaml").write_text(
+                f"name: stamp\nversion: {version}\nruntime: native\nexecutable: main.py\n"
+            )
+            (place / "main.py").write_text(
+                "from cdpplugin import processor\n"
+                f'@processor("stamp", "{version}")\n'
+                "def stamp(message):\n"
+                f'    message.payload["version"] = "{version}"\n'
+                "    return message\n"
+            )
+        (tmp_path / "plugins" / "broken").mkdir()
+        (tmp_path / "plugins" / "broken" / "plugin.yaml").write_text("name: [")
+        assert named(tmp_path, wanted or "config: {}") is None
+        [written] = (tmp_path / "out").glob("*.jsonl")
+        assert used == json.loads(written.read_text())["version"]
+
+    def test_none_of_that_name(self, tmp_path: Path) -> None:
+        """Where none has the name, the error says where was looked and what to do."""
+        error = named(tmp_path, "config: {}")
+        assert error is not None
+        assert "plugin.not_found" == error.code
+        assert str(tmp_path / "plugins") in error.message

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdp_pipeline.artifacts.manifest import FILE_NAME, load_manifest
-from cdp_pipeline.errors import ArtifactError
+from cdp_pipeline.errors import ArtifactError, ConfigError
 
 _RUNTIMES = {".wasm": "wasm", ".py": "native"}
 
@@ -37,6 +37,52 @@ def find_plugins(folders: Iterable[str | Path]) -> list[FoundPlugin]:
     """Return the plugins in *folders*, by name; a folder that does not exist holds none."""
     found = [plugin for folder in folders for plugin in _in_folder(Path(folder))]
     return sorted(found, key=lambda plugin: (plugin.name, plugin.version, str(plugin.path)))
+
+
+def newest(found: Iterable[FoundPlugin], name: str, versions: str = "") -> Path | None:
+    """Return where the newest usable plugin called *name* lies; None where there is none.
+
+    Args:
+        found: What `find_plugins` gave.
+        name: Its name.
+        versions: Versions that are wanted, as in `is_wanted`; empty wants any.
+
+    Raises:
+        ConfigError: config.value_invalid; *versions* is no range of versions.
+    """
+    from semantic_version import Version
+
+    named = [
+        (Version.coerce(each.version or "0"), each.path)
+        for each in found
+        if each.name == name
+        and each.error is None
+        # A plugin without a manifest says only when it runs which version it is.
+        and (not each.version or is_wanted(each.version, versions))
+    ]
+    return max(named)[1] if named else None
+
+
+def is_wanted(version: str, versions: str) -> bool:
+    """Tell whether *version* lies in a range such as `^1.2` or `>=1.0,<2`; empty: any does.
+
+    Source: the ranges of npm's `semver`.
+
+    Raises:
+        ConfigError: config.value_invalid; *versions* is no such range.
+    """
+    from semantic_version import NpmSpec, Version
+
+    if not versions:
+        return True
+    try:
+        wanted = NpmSpec(versions.replace(",", " "))
+    except ValueError as error:
+        raise ConfigError(
+            f"expected versions such as `^1.2` or `>=1.0 <2`, got `{versions}`",
+            code="config.value_invalid",
+        ) from error
+    return Version.coerce(version) in wanted
 
 
 def _in_folder(folder: Path) -> Iterator[FoundPlugin]:

@@ -15,6 +15,7 @@ from cdp_pipeline.cli.arguments import Output, OutputFormat, PipelineFile
 from cdp_pipeline.cli.settings import SettingsFile
 
 if TYPE_CHECKING:
+    from cdp_pipeline.config import HostSettings
     from cdp_pipeline.host.validation import Report
 
 
@@ -28,8 +29,9 @@ def validate(
     from cdp_pipeline.cli.report import error_text
     from cdp_pipeline.cli.settings import host_settings, unused
 
-    report = _checked(file)
-    report.notes += unused(host_settings(settings))
+    host = host_settings(settings)
+    report = _checked(file, host)
+    report.notes += unused(host)
     if output is OutputFormat.JSON:
         typer.echo(json.dumps(_as_json(report), indent=2))
     else:
@@ -47,10 +49,12 @@ def validate(
         raise typer.Exit(report.faults[0].exit_code)
 
 
-def _checked(file: Path) -> Report:
+def _checked(file: Path, settings: HostSettings) -> Report:
     """Return all that can be known of a pipeline file before anything is started."""
     from cdp_pipeline.config import faults_of, load_pipeline
     from cdp_pipeline.errors import CdpError, ConfigError
+    from cdp_pipeline.host.catalog import Catalog
+    from cdp_pipeline.host.plugins import Plugins
     from cdp_pipeline.host.trial import configuration_faults
     from cdp_pipeline.host.unfinished import with_component_faults
     from cdp_pipeline.host.validation import Report, check
@@ -60,7 +64,8 @@ def _checked(file: Path) -> Report:
     except ConfigError as error:
         whole = with_component_faults(error, file, os.environ)
         return Report(faults=list[CdpError](faults_of(whole)))
-    report = check(config, os.environ)
+    plugins = Plugins(Catalog(), os.environ, settings)
+    report = check(config, os.environ, plugins=plugins)
     report.faults += asyncio.run(configuration_faults(report, config))
     return report
 

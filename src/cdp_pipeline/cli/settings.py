@@ -27,10 +27,12 @@ USED = frozenset(
         "limits",
         "log_format",
         "max_plugins",
+        "max_restarts",
         "plugin_folders",
         "quarantine_wait",
         "reload_debounce",
         "reload_window",
+        "restart_window",
         "unhealthy_threshold",
     }
 )

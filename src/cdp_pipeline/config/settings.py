@@ -76,6 +76,15 @@ class HostSettings(Frozen):
         description="Time for which messages wait for a plugin that was taken out of service, "
         "until `flowctl plugin reload` brings it back; then the run fails.",
     )
+    max_restarts: int = Field(
+        default=5,
+        ge=0,
+        description="Times that a plugin which died is started again within `restart_window`; "
+        "then it is taken out of service.",
+    )
+    restart_window: PositiveDurationS = Field(
+        default=60.0, description="Length of the sliding window of `max_restarts`."
+    )
     max_plugins: int = Field(default=64, ge=1, description="Most plugins that run at a time.")
     limits: Limits = Field(
         default=Limits(), description="Limits of plugins for which a pipeline sets none."

@@ -7,7 +7,13 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
-from cdp_pipeline.config.model import DurationS, Frozen, PositiveSizeBytes, ShortForm
+from cdp_pipeline.config.model import (
+    DurationS,
+    Frozen,
+    PositiveDurationS,
+    PositiveSizeBytes,
+    ShortForm,
+)
 from cdpplugin.metadata import PluginKind
 
 Action = Literal["fail", "retry", "drop", "dead_letter"]
@@ -15,6 +21,21 @@ LastAction = Literal["fail", "drop", "dead_letter"]
 _ONE_COMPONENT = ConfigDict(
     json_schema_extra={"oneOf": [{"required": ["type"]}, {"required": ["plugin"]}]}
 )
+
+
+class BreakerConfig(Frozen):
+    """When a stage that fails most messages is left alone for a while."""
+
+    failure_rate: float = Field(
+        default=0.5, ge=0, lt=1, description="Share of messages given up above which it opens."
+    )
+    rows: int = Field(
+        default=100, ge=1, description="Messages in the window before their share counts."
+    )
+    window: PositiveDurationS = Field(default=10.0, description="Length of the window.")
+    pause: PositiveDurationS = Field(
+        default=30.0, description="Time for which the stage is left alone; then it is tried again."
+    )
 
 
 class ErrorPolicy(Frozen):
@@ -34,6 +55,11 @@ class ErrorPolicy(Frozen):
         default=0.2, ge=0, le=1, description="Share of each wait that is left to chance."
     )
     then: LastAction = Field(default="fail", description="What happens when all tries are used up.")
+    breaker: BreakerConfig | None = Field(
+        default=None,
+        description="Holds the stream up when most messages are dropped or set aside, as when a "
+        "service behind the plugin is away; `{}` takes the defaults. Processors only.",
+    )
 
 
 class BatchConfig(Frozen):

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from time import perf_counter
 
+from cdp_pipeline.engine.breaker import Breaker
 from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.engine.identity import Rows, with_ids
 from cdp_pipeline.engine.parcel import Parcel, Part
@@ -37,7 +38,10 @@ class Answering:
         dead_letters: DeadLetters,
         statistics: StageStatistics,
         patience: Patience,
+        breaker: Breaker,
     ) -> None:
+        self._breaker = breaker
+        self._given_up = 0
         self._spec = spec
         self._processor = processor
         self._dead_letters = dead_letters
@@ -68,6 +72,13 @@ class Answering:
 
     async def _resolve(self, part: Part, done: list[Part]) -> None:
         """Add the outputs of *part* to *done*, every failed row settled by the policy."""
+        given_up = self._given_up
+        try:
+            await self._settled(part, done)
+        finally:
+            self._breaker.note(len(part.batch), self._given_up - given_up)
+
+    async def _settled(self, part: Part, done: list[Part]) -> None:
         outputs, tries_left = await self._call_until_answered(part)
         if not outputs.errors:
             done += self._parts(part, outputs.parts)
@@ -148,6 +159,7 @@ class Answering:
     async def _give_up(self, part: Part, row: int, error: PluginError, *, exhausted: bool) -> None:
         """Do what the policy says of a row that cannot be processed."""
         policy = self._spec.on_error
+        self._given_up += 1
         action = policy.then if exhausted else policy.action
         if action == "drop":
             self._statistics.count_drops(f"error: {error.code}")

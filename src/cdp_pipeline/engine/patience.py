@@ -50,8 +50,17 @@ class Patience:
                 code=error.code,
                 error=str(error),
             )
+        await self.pause(wait_s)
+
+    async def pause(self, wait_s: float) -> None:
+        """Wait, no longer than until somebody asks the run to stop."""
         try:
             async with asyncio.timeout(wait_s):
                 await self._stopping.wait()
         except TimeoutError:
             return
+
+    @staticmethod
+    def tell(spec: StageSpec, message: str, **facts: object) -> None:
+        """Say something of a stage that the user should know."""
+        logger(stage=spec.name, plugin=spec.plugin).warning(message, **facts)

@@ -11,6 +11,23 @@ from cdpplugin import PluginError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerTerms:
+    """When a stage is not asked any more.
+
+    Attributes:
+        failure_rate: Share of rows in the window that failed, above which it opens.
+        rows: Rows in the window before their share counts.
+        window_s: Length of the sliding window, in seconds.
+        pause_s: How long the stage is left alone.
+    """
+
+    failure_rate: float = 0.5
+    rows: int = 100
+    window_s: float = 10.0
+    pause_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageSpec:
     """How a stage is run.
 
@@ -20,6 +37,7 @@ class StageSpec:
         on_error: What to do with a row that failed.
         limits: How batches are cut.
         workers: Batches worked on at the same time; order is kept all the same.
+        breaker: When it is left alone for a while; None for never.
         takes: Message types that are handed to the plugin; the others pass by it (a consumer:
             are left out). Empty means every type.
     """
@@ -30,6 +48,7 @@ class StageSpec:
     limits: BatchLimits
     workers: int = 1
     takes: frozenset[str] = frozenset()
+    breaker: BreakerTerms | None = None
 
 
 class StageFailed(Exception):

@@ -8,6 +8,7 @@ from contextlib import nullcontext, suppress
 
 from cdp_pipeline.engine.answering import Answering
 from cdp_pipeline.engine.batcher import Batcher
+from cdp_pipeline.engine.breaker import Breaker
 from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.engine.parcel import Edge, Outlet, Parcel
 from cdp_pipeline.engine.patience import Patience
@@ -34,6 +35,7 @@ class ProcessorStage:
         patience: Patience,
     ) -> None:
         self._patience = patience
+        self._breaker = Breaker(spec, patience)
         self._spec = spec
         self._processor = processor
         self._edge = edge
@@ -86,10 +88,16 @@ class ProcessorStage:
 
     async def _work(self, parcel: Parcel) -> Parcel:
         """Return the outputs of *parcel*, all of them by the same instance of the plugin."""
+        await self._breaker.closed()
         pinned = getattr(self._processor, "pinned", None)
         async with nullcontext(self._processor) if pinned is None else pinned() as processor:
             answering = Answering(
-                self._spec, processor, self._dead_letters, self._statistics, self._patience
+                self._spec,
+                processor,
+                self._dead_letters,
+                self._statistics,
+                self._patience,
+                self._breaker,
             )
             return await answering.work(parcel)
 

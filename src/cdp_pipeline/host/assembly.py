@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from cdp_pipeline.config.pipeline import PipelineConfig
+from cdp_pipeline.config.stage import BreakerConfig, StageConfig
 from cdp_pipeline.config.stage import ErrorPolicy as PolicyConfig
-from cdp_pipeline.config.stage import StageConfig
 from cdp_pipeline.engine.batcher import BatchLimits
 from cdp_pipeline.engine.pipeline import ConsumerStep, ProcessorStep, Step
 from cdp_pipeline.engine.policy import ErrorPolicy, delay_s
-from cdp_pipeline.engine.spec import StageSpec
+from cdp_pipeline.engine.spec import BreakerTerms, StageSpec
 from cdp_pipeline.errors import CdpError, ConfigError, PluginFault
 from cdp_pipeline.host.components import Component, require_kind
 from cdp_pipeline.host.plugins import Handle, runtime_of
@@ -185,14 +185,19 @@ def stage_spec(
         if metadata.stateful
         else min(stage.workers, stage.max_in_flight or stage.workers),
         takes=frozenset(metadata.input_types),
+        breaker=_breaker(stage.error_policy(metadata.type).breaker),
     )
 
 
-def _workers(stage: StageConfig, metadata: PluginMetadata) -> int:
-    """Return how many batches may be with the plugin at the same time."""
-    if metadata.stateful:
-        return 1
-    return min(stage.workers, stage.max_in_flight or stage.workers)
+def _breaker(config: BreakerConfig | None) -> BreakerTerms | None:
+    if config is None:
+        return None
+    return BreakerTerms(
+        failure_rate=config.failure_rate,
+        rows=config.rows,
+        window_s=config.window,
+        pause_s=config.pause,
+    )
 
 
 def _policy(config: PolicyConfig) -> ErrorPolicy:

@@ -16,9 +16,10 @@ from typing import Any
 
 from cdp_pipeline.artifacts.cases import Case, cases_beside
 from cdp_pipeline.artifacts.manifest import Manifest, load_manifest
-from cdp_pipeline.config.limits import Limits
+from cdp_pipeline.artifacts.plugin_folders import find_plugins, is_wanted, newest
 from cdp_pipeline.config.paths import cache_folder
 from cdp_pipeline.config.pipeline import PluginConfig
+from cdp_pipeline.config.settings import HostSettings
 from cdp_pipeline.errors import ArtifactError, ConfigError
 from cdp_pipeline.host.catalog import Catalog
 from cdp_pipeline.host.native_executable import creator
@@ -64,15 +65,19 @@ class Plugins:
     Args:
         catalog: The components that are installed.
         environ: The host's environment.
-        limits: Limits for what a pipeline leaves open.
+        settings: The host's settings: folders of plugins, limits, restarts.
     """
 
     def __init__(
-        self, catalog: Catalog, environ: Mapping[str, str], limits: Limits | None = None
+        self,
+        catalog: Catalog,
+        environ: Mapping[str, str],
+        settings: HostSettings | None = None,
     ) -> None:
         self._catalog = catalog
         self._environ = environ
-        self._limits = limits or Limits()
+        self._settings = settings or HostSettings()
+        self._limits = self._settings.limits
 
     def installed(self, type_name: str) -> Found:
         """Return the component of *type_name*.
@@ -107,7 +112,7 @@ class Plugins:
         if not _names_address(plugin):
             _refuse_remote_keys(plugin)
         if not path:
-            return self.installed(plugin.name)
+            return self._named(plugin)
         file = path.partition(".py:")[0] + ".py" if ".py:" in path else path
         if Path(file).exists() and plugin.type in (None, "native"):
             return Found(natively(lambda: discovery.load_file(path)), place=Path(file))
@@ -117,6 +122,15 @@ class Plugins:
         if not Path(path).exists():
             return self._elsewhere(plugin)
         raise _unavailable(plugin)
+
+    def _named(self, plugin: PluginConfig) -> Found:
+        """Return the plugin that is installed under its name, or lies in a folder of plugins."""
+        if plugin.name in self._catalog:
+            return self.installed(plugin.name)
+        path = newest(find_plugins(self._settings.plugin_folders), plugin.name, plugin.version)
+        if path is None:
+            raise _not_listed(plugin, self._settings.plugin_folders)
+        return self._found(plugin.model_copy(update={"path": str(path)}))
 
     def _elsewhere(self, plugin: PluginConfig) -> Found:
         """Return what is neither a file nor a folder: an address, or an entry point."""
@@ -143,8 +157,12 @@ class Plugins:
     def _grpc(self) -> Any:
         from cdp_pipeline.connectors.backings import HOST_BACKINGS
         from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
+        from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
 
-        return GrpcLoader(self._environ, cache_folder(self._environ), backings=HOST_BACKINGS)
+        settings = self._settings
+        policy = RestartPolicy(max_restarts=settings.max_restarts, window_s=settings.restart_window)
+        cache = cache_folder(self._environ)
+        return GrpcLoader(self._environ, cache, backings=HOST_BACKINGS, policy=policy)
 
     @cached_property
     def _wasm(self) -> Any:
@@ -192,6 +210,17 @@ def _missing(path: str) -> ConfigError:
     )
 
 
+def _not_listed(plugin: PluginConfig, folders: Sequence[str]) -> ConfigError:
+    looked = ", ".join(f"`{folder}`" for folder in folders) or "no folder"
+    wanted = f" {plugin.version}" if plugin.version else ""
+    return ConfigError(
+        f"no plugin `{plugin.name}`{wanted} is installed, and none lies in {looked}",
+        code="plugin.not_found",
+        hint="give its `path`, or put it into a folder of `plugin_folders`; "
+        "`flowctl list` and `flowctl plugin list` show what there is",
+    )
+
+
 def _is_module(plugin: PluginConfig) -> bool:
     """Tell a WebAssembly file, by what the pipeline says or by its name."""
     path = Path(plugin.path)
@@ -217,16 +246,7 @@ def require_version(plugin: PluginConfig, metadata: PluginMetadata) -> None:
     """
     if not plugin.version:
         return
-    from semantic_version import NpmSpec, Version
-
-    try:
-        wanted = NpmSpec(plugin.version.replace(",", " "))
-    except ValueError as error:
-        raise ConfigError(
-            f"expected versions such as `^1.2` or `>=1.0 <2`, got `{plugin.version}`",
-            code="config.value_invalid",
-        ) from error
-    if Version.coerce(metadata.version) not in wanted:
+    if not is_wanted(metadata.version, plugin.version):
         raise ConfigError(
             f"expected version {plugin.version} of `{plugin.name}`, got {metadata.version}",
             code="plugin.version_mismatch",

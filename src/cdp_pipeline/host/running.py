@@ -110,7 +110,7 @@ async def run_pipeline(
         CdpError: The pipeline could not be started. What fails later is in the result.
     """
     settings = settings or HostSettings()
-    plugins = Plugins(catalog or Catalog(), environ, settings.limits)
+    plugins = Plugins(catalog or Catalog(), environ, settings)
     components = checked(config, environ, plugins)
     mask_logs(_secrets(config, components).masked)
     folder = state_folder(config.name, environ)

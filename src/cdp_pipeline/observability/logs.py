@@ -102,6 +102,7 @@ def configure_logs(log_format: LogFormat = "text", level: str = "info") -> None:
     root.setLevel(level.upper())
     if _forwarding not in root.handlers:
         root.addHandler(_forwarding)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of each change it sees
     send_lines_to(lambda level, message, fields: getattr(logger(**fields), level)(message))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,12 +18,15 @@ class RestartPolicy:
         max_delay_s: Upper bound on any wait, in seconds.
         max_restarts: Starts allowed inside one window; None sets no bound.
         window_s: Length of the sliding window, in seconds.
+        jitter: Share of a wait that is random, 0 to 1: plugins that died together do not all
+            start at the same moment.
     """
 
     initial_delay_s: float = 0.1
     max_delay_s: float = 10.0
     max_restarts: int | None = 5
     window_s: float = 60.0
+    jitter: float = 0.2
 
 
 class Deaths:
@@ -56,8 +60,9 @@ class Deaths:
 
     @property
     def delay_s(self) -> float:
-        """The wait before the next start, in seconds; it doubles with each death."""
+        """The wait before the next start, in seconds; it doubles with each death, less some."""
         if not self.count:
             return 0.0
         doubled = self._policy.initial_delay_s * 2.0 ** min(self.count - 1, 60)
-        return min(doubled, self._policy.max_delay_s)
+        wait_s = min(doubled, self._policy.max_delay_s)
+        return wait_s * (1 - self._policy.jitter * random.random())  # noqa: S311 - spreads load
