@@ -15,7 +15,6 @@ from time import perf_counter
 from bench.bouncing import Bouncer, Catcher
 from bench.case import Skip
 from bench.rig import Counter, Given, Invalid, Replay, payments, run_document
-from cdp_pipeline.observability.logs import configure_logs
 from cdpplugin import Delivery, Plugin
 from cdpplugin.wire import encode_requests
 
@@ -74,7 +73,6 @@ def _run(
         "plugins": [{"name": "plugin", "type": "grpc", "path": str(plugin)}],
         "batch": dict(batch),
     }
-    configure_logs(level="warning")  # a line from every start would bury the numbers
     with TemporaryDirectory(prefix="cdp-bench-") as folder:
         run_document(document, Path(folder), Given({"source": source, "sink": sink}))
 

@@ -19,7 +19,6 @@ from cdp_pipeline.config.settings import HostSettings
 from cdp_pipeline.host.running import Running
 from cdp_pipeline.manager.handles import ManagedProcessor, Pinned
 from cdp_pipeline.manager.manager import PluginManager
-from cdp_pipeline.observability.logs import configure_logs
 from cdpplugin import (
     Base,
     Delivery,
@@ -228,7 +227,6 @@ def reloaded(stamps: Stamps, *, reloads: int, window_s: float, still_s: float) -
         "pipeline": [{"plugin": STAGE, "workers": WORKERS}, {"type": "sink"}],
         "plugins": [{"name": STAGE, "path": str(stamps.folder)}],
     }
-    configure_logs(level="error")  # lines of every reload would bury the numbers
     with TemporaryDirectory(prefix="cdp-bench-") as folder:
         run_document(
             document,

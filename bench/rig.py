@@ -16,6 +16,7 @@ from cdp_pipeline.config import load_pipeline
 from cdp_pipeline.config.settings import HostSettings
 from cdp_pipeline.host.catalog import Catalog
 from cdp_pipeline.host.running import Running, RunResult, run_pipeline
+from cdp_pipeline.observability.logs import configure_logs
 from cdpplugin import (
     Base,
     Batch,
@@ -207,6 +208,8 @@ def run_document(
     Raises:
         Invalid: It did not complete.
     """
+    configure_logs(level="warning")  # a line from every start would bury the numbers
+    folder.mkdir(parents=True, exist_ok=True)
     file = folder / "bench.yaml"
     file.write_text(json.dumps({"name": "bench", **document}))
     environ = {"XDG_STATE_HOME": str(folder / "state"), "HOME": str(folder)}

@@ -21,7 +21,6 @@ from bench.case import Skip
 from bench.process_plugins import BUILD_TIMEOUT_S, PLUGINS, Changed, last_line
 from bench.rig import Given, Invalid, Replay, payments, run_document
 from cdp_pipeline.config.paths import cache_folder
-from cdp_pipeline.observability.logs import configure_logs
 from cdpplugin import Batch, Context, JsonPayloads, Plugin
 
 EXTISM = "1.1.1"
@@ -181,7 +180,6 @@ def _pipeline(module: Path, source: Plugin, sink: Plugin, batch: Mapping[str, An
         "plugins": [{"name": "guest", "type": "wasm", "path": str(module)}],
         "batch": dict(batch),
     }
-    configure_logs(level="warning")
     with TemporaryDirectory(prefix="cdp-bench-") as folder:
         run_document(document, Path(folder), Given({"source": source, "sink": sink}))
 
