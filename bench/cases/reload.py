@@ -36,7 +36,6 @@ def measure(size: Size) -> Measurement:
         "batch": BATCH_ROWS,
         "workers": WORKERS,
         "reloads a run": _reloads(size),
-        "reloads a run, old version kept": _reloads_kept(size),
         "old version kept, s": HostSettings().reload_window,
         "lost": 0,  # or the run would have been invalid
         "doubled": 0,
@@ -55,10 +54,6 @@ def measure(size: Size) -> Measurement:
 
 def _reloads(size: Size) -> int:
     return size.of(tiny=2, normal=100)
-
-
-def _reloads_kept(size: Size) -> int:
-    return size.of(tiny=2, normal=25)
 
 
 def _plugins(size: Size, left_out: dict[str, str]) -> dict[str, Stamps]:
@@ -100,7 +95,7 @@ def _turns(plugin: Stamps, size: Size) -> Runs:
         STILL: variant(STILL, 0, 0.0),
         RELOADED: variant(RELOADED, _reloads(size), 0.0),
         STILL + AGAIN: variant(STILL + AGAIN, 0, 0.0),
-        KEPT: variant(KEPT, _reloads_kept(size), kept_s),
+        KEPT: variant(KEPT, _reloads(size), kept_s),
     }
     if size.scale == "tiny":
         for run in variants.values():
