@@ -70,8 +70,14 @@ class Workshop:
         """A manifest in a folder of its own."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         told = {"name": "raw", "version": "1.0.0", "executable": executable, "args": list(args)}
+        told["permissions"] = {"files": [self._shared]}
         (folder / "plugin.yaml").write_text(json.dumps(told | keys))
         return load_manifest(folder)
+
+    @property
+    def _shared(self) -> dict[str, str]:
+        """The test's own folder, in which plugins and tests leave each other notes."""
+        return {"path": str(self.folder), "mode": "write"}
 
     def loader(self, **options: Any) -> GrpcLoader:
         defaults = {"start_timeout_s": 20.0, "grace_s": 5.0, "log_of": lambda reference: self.log}
@@ -79,17 +85,25 @@ class Workshop:
 
     async def launch(self, manifest: Manifest, plugin: dict[str, Any], **options: Any) -> Any:
         """A handle; nothing is configured yet."""
-        config = PluginConfig(name=manifest.name, path=str(manifest.folder), **plugin)
+        terms = {"permissions": {"files": [self._shared]}} | plugin
+        config = PluginConfig(name=manifest.name, path=str(manifest.folder), **terms)
         handle = await self.loader(**options).load(manifest, config)(1)
         self.handles.append(handle)
         return handle
 
     async def raw(
-        self, mode: str, *args: str, timeout_s: float = 20.0, keys: Any = None, **options: Any
+        self,
+        mode: str,
+        *args: str,
+        timeout_s: float = 20.0,
+        sandbox: str = "auto",
+        keys: Any = None,
+        **options: Any,
     ) -> Any:
         """A started plugin without the SDK."""
         manifest = self.manifest(str(RAW), mode, *args, **(keys or {}))
-        handle = await self.launch(manifest, {"limits": Limits(timeout=timeout_s)}, **options)
+        terms = {"limits": Limits(timeout=timeout_s), "sandbox": sandbox}
+        handle = await self.launch(manifest, terms, **options)
         await handle.start(Context("pipeline", "stage"))
         return handle
 

@@ -46,7 +46,7 @@ class TestMeeting:
 
     async def test_on_the_port_of_ipv6(self, workshop: Workshop) -> None:
         """A plugin for which `localhost` is IPv6 is found as well."""
-        handle = await workshop.raw("plain-on-ipv6")
+        handle = await workshop.raw("plain-on-ipv6", sandbox="off")
         assert [1] == values(await handle.process_batch(batch(1)))
         assert {"unauthenticated": True} == (await handle.health()).details
 
@@ -100,10 +100,17 @@ class TestMeeting:
 
     async def test_somewhere_else(self, workshop: Workshop) -> None:
         """A plugin that listens elsewhere is refused, and told where it was seen."""
-        fault = await refusal(workshop, "plain-elsewhere", start_timeout_s=1.0)
+        fault = await refusal(workshop, "plain-elsewhere", start_timeout_s=1.0, sandbox="off")
         assert "plugin.start_timeout" == fault.code
         assert "it listens on `127.0.0.1:" in str(fault)
         assert "PLUGIN_SOCKET" in fault.hint
+
+    async def test_where_it_may_not(self, workshop: Workshop) -> None:
+        """A plugin that dies because it may not listen elsewhere is told where grants are made."""
+        fault = await refusal(workshop, "plain-elsewhere")
+        assert "plugin.start_failed" == fault.code
+        assert "Permission denied" in str(fault)
+        assert "permissions" in fault.hint
 
     async def test_nowhere(self, workshop: Workshop) -> None:
         """A plugin that does not listen is refused after the start timeout."""
@@ -178,7 +185,9 @@ class TestEnvironment:
         [facts] = values(await handle.process_batch(batch(1)))
         seen = facts["environ"]
         handshake = {"MODE", "NAME", "SOCKET", "PORT", "TOKEN", "PROTOCOL", "MAX_MESSAGE_BYTES"}
-        assert {"PATH", "LC_ALL", "LANG"} | {f"PLUGIN_{n}" for n in handshake} == seen.keys()
+        assert {"PATH", "LC_ALL", "LANG", "TMPDIR"} | {
+            f"PLUGIN_{n}" for n in handshake
+        } == seen.keys()
         assert "1-1" == seen["PLUGIN_PROTOCOL"]
         assert 64 == len(seen["PLUGIN_TOKEN"])
 

@@ -38,10 +38,9 @@ def test_fifty_kills(workshop: Workshop) -> None:
     killed: set[int] = set()
     with live.running():
         live.flows()
-        for _ in range(KILLS):
+        while len(killed) < KILLS:  # rows that are under way flow on without it
             for pid in plugin_processes(folder):
                 os.kill(pid, signal.SIGKILL)
                 killed.add(pid)
             live.flows()
     assert [("1.0.0", "red")] == live.runs()
-    assert KILLS <= len(killed)

@@ -107,6 +107,15 @@ async def test_memory_is_that_of_all_instances(workshop: Workshop) -> None:
     assert ["a"] == ids(await handle.process_batch(batch("a")))
 
 
+async def test_what_holds_each_limit_is_said(workshop: Workshop) -> None:
+    """A handle names the mechanism of each limit, and that of what WebAssembly does not hold."""
+    limits = {"memory": "4MB", "cpu": 0.5, "pids": 1, "files": 9}
+    found = (await workshop.started(_wat.text(), limits=limits)).confinement
+    assert ("wasmtime", "duty cycle", "epoch") == (found["memory"], found["cpu"], found["timeout"])
+    assert "WebAssembly" == found["file access"]
+    assert "not enforced" == found["files"]
+
+
 async def test_cpu_makes_the_next_call_wait(workshop: Workshop) -> None:
     """A guest that uses up its share waits; what it uses stays within it."""
     spin = "(local.set $size (i32.const 0)) (loop $l (local.set $size (i32.add (local.get $size)"

@@ -10,7 +10,7 @@ import pytest
 
 from cdp_pipeline.config.limits import Permissions
 from cdp_pipeline.errors import ConfigError
-from cdp_pipeline.runtimes.wasm.grants import granted
+from cdp_pipeline.runtimes.grants import granted
 from tests.wasm import _wat
 from tests.wasm.conftest import Workshop, batch
 
@@ -213,7 +213,7 @@ class TestGrants:
             }
         )
         grants, withheld = granted(manifest, given, {})
-        assert {str(tmp_path / "a/b"): True, str(tmp_path / "c"): False} == grants.folders
+        assert {str(tmp_path / "a/b"): True, str(tmp_path / "c"): False} == grants.paths
         assert [] == withheld
 
     async def test_a_folder_that_is_not_there(self, workshop: Workshop) -> None:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
+from types import MappingProxyType
 from typing import Any
 
 from cdpplugin.batch import Batch
@@ -29,7 +30,13 @@ _END: Any = object()
 
 
 class PluginHandle:
-    """What every handle has: the plugin, its metadata, its threads."""
+    """What every handle has: the plugin, its metadata, its threads.
+
+    Attributes:
+        confinement: What bounds the plugin, by the name of each limit; its host says so.
+    """
+
+    confinement: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, plugin: Plugin, *, workers: int = 1) -> None:
         self._plugin: Any = plugin

@@ -68,6 +68,10 @@ class Permissions(Frozen):
     files: tuple[Annotated[FileGrant, ShortForm(lambda text: {"path": text})], ...] = Field(
         default=(), description="Folders and files it may reach; a bare path is for reading."
     )
+    network: bool = Field(
+        default=False,
+        description="Whether a plugin in a process may open connections.",
+    )
     stdout: bool = Field(
         default=False,
         description="Whether a WebAssembly plugin's standard output is the host's; without it, "

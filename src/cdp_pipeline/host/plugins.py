@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from cdp_pipeline.artifacts.cases import Case, cases_beside
 from cdp_pipeline.artifacts.manifest import Manifest, load_manifest
 from cdp_pipeline.artifacts.plugin_folders import find_plugins, is_wanted, newest
+from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.paths import cache_folder
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.config.settings import HostSettings
@@ -25,6 +26,7 @@ from cdp_pipeline.host.catalog import Catalog
 from cdp_pipeline.host.native_executable import creator
 from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes import discovery, native
+from cdp_pipeline.runtimes.confining.mechanisms import Mechanisms, is_confined, unenforced
 from cdpplugin import Consumer, Plugin, PluginMetadata, Processor, Source
 
 Handle = Source | Processor | Consumer
@@ -79,8 +81,8 @@ class Plugins:
         self._settings = settings or HostSettings()
         self._limits = self._settings.limits
 
-    def installed(self, type_name: str) -> Found:
-        """Return the component of *type_name*.
+    def installed(self, type_name: str, limits: Limits | None = None) -> Found:
+        """Return the component of *type_name*; nothing holds the *limits*, and it says so.
 
         Raises:
             ConfigError: component.unknown_type.
@@ -88,7 +90,7 @@ class Plugins:
         if type_name not in self._catalog:
             raise self._catalog.unknown(type_name)
         return Found(
-            natively(lambda: self._catalog.create(type_name)),
+            natively(lambda: self._catalog.create(type_name), limits),
             self._catalog.metadata(type_name),
             not_reloadable=f"`{type_name}` is installed with the host, and changes with it",
         )
@@ -115,7 +117,8 @@ class Plugins:
             return self._named(plugin)
         file = path.partition(".py:")[0] + ".py" if ".py:" in path else path
         if Path(file).exists() and plugin.type in (None, "native"):
-            return Found(natively(lambda: discovery.load_file(path)), place=Path(file))
+            launch = natively(lambda: discovery.load_file(path), self._bounds(plugin))
+            return Found(launch, place=Path(file))
         if _is_module(plugin):
             launch = self._wasm.load_file(Path(path), plugin, self._limits)
             return Found(launch, place=Path(path))
@@ -126,7 +129,7 @@ class Plugins:
     def _named(self, plugin: PluginConfig) -> Found:
         """Return the plugin that is installed under its name, or lies in a folder of plugins."""
         if plugin.name in self._catalog:
-            return self.installed(plugin.name)
+            return self.installed(plugin.name, self._bounds(plugin))
         path = newest(find_plugins(self._settings.plugin_folders), plugin.name, plugin.version)
         if path is None:
             raise _not_listed(plugin, self._settings.plugin_folders)
@@ -138,7 +141,8 @@ class Plugins:
             return Found(self._grpc.load_address(plugin.path, plugin, self._limits))
         if plugin.type in (None, "native") and _ENTRY_POINT.fullmatch(plugin.path):
             point = EntryPoint(plugin.name, plugin.path, discovery.GROUP)
-            return Found(natively(lambda: discovery.load_installed(point)))
+            create = partial(discovery.load_installed, point)
+            return Found(natively(create, self._bounds(plugin)))
         raise _missing(plugin.path)
 
     def _with_manifest(self, plugin: PluginConfig, manifest: Manifest) -> Found:
@@ -146,12 +150,15 @@ class Plugins:
         if runtime != "grpc" or not manifest.address:
             _refuse_remote_keys(plugin)
         if runtime == "native":
-            launch = natively(creator(manifest))
+            launch = natively(creator(manifest), self._bounds(plugin))
         else:
             loader = self._grpc if runtime == "grpc" else self._wasm
             launch = loader.load(manifest, plugin, self._limits)
         cases = cases_beside(manifest.folder)
         return Found(launch, manifest.metadata(), manifest.folder, cases)
+
+    def _bounds(self, plugin: PluginConfig) -> Limits:
+        return plugin.limits.over(self._limits)
 
     @cached_property
     def _grpc(self) -> Any:
@@ -172,11 +179,11 @@ class Plugins:
         return WasmLoader(self._environ, cache_folder(self._environ), backings=HOST_BACKINGS)
 
 
-def natively(create: Callable[[], Plugin]) -> Launch:
+def natively(create: Callable[[], Plugin], limits: Limits | None = None) -> Launch:
     """Return how a plugin object made by *create* is executed in this process."""
 
     async def launch(workers: int) -> Handle:
-        return native.handle(create(), workers=workers)
+        return native.handle(create(), workers=workers, limits=limits)
 
     return launch
 
@@ -276,27 +283,18 @@ def _say_what_is_not_enforced(plugin: PluginConfig, handle: Handle) -> None:
     Raises:
         ConfigError: plugin.not_confined; the pipeline demands a sandbox.
     """
-    runtime = runtime_of(handle)
-    if plugin.sandbox == "required" and runtime != "wasm":
+    found: Mechanisms = handle.confinement  # type: ignore[union-attr]
+    if plugin.sandbox == "required" and not is_confined(found):
         raise ConfigError(
-            f"`{plugin.name}` must be confined, and this version cannot confine it",
+            f"`{plugin.name}` must be confined, and runtime `{runtime_of(handle)}` does not "
+            "confine it",
             code="plugin.not_confined",
             hint="set `sandbox: auto` to run it all the same",
         )
-    enforced = _ENFORCED[runtime]
-    idle = [name for name, value in plugin.limits if value is not None and name not in enforced]
-    if idle:
+    if idle := unenforced(found):
         logger(plugin=handle.metadata().reference).warning(
-            "limits are not enforced", limits=idle, runtime=runtime
+            "limits are not enforced", limits=idle, runtime=runtime_of(handle)
         )
-
-
-_ENFORCED: Mapping[str, frozenset[str]] = {
-    "native": frozenset(),
-    "grpc": frozenset({"timeout"}),
-    "container": frozenset({"timeout", "memory", "cpu", "pids"}),
-    "wasm": frozenset({"timeout", "memory", "cpu", "fuel", "output", "instances"}),
-}
 
 
 def runtime_of(handle: Handle) -> str:

@@ -6,7 +6,9 @@ in the host's process and in its own.
 
 from __future__ import annotations
 
+from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.errors import ArtifactError
+from cdp_pipeline.runtimes.confining.mechanisms import NO_SANDBOX, mechanisms
 from cdpplugin import Plugin, PluginMetadata, handles
 from cdpplugin.handles import HANDLES
 
@@ -16,14 +18,20 @@ NativeProcessor = handles.ProcessorHandle
 NativeConsumer = handles.ConsumerHandle
 
 
-def handle(plugin: Plugin, *, workers: int = 1) -> NativeSource | NativeProcessor | NativeConsumer:
+def handle(
+    plugin: Plugin, *, workers: int = 1, limits: Limits | None = None
+) -> NativeSource | NativeProcessor | NativeConsumer:
     """Return *plugin* behind the asynchronous contract; *workers* calls may run at once.
+
+    Nothing holds the *limits*: `confinement` of the handle says so of each.
 
     Raises:
         ArtifactError: plugin.metadata_invalid; it does not say what it is.
     """
     described(plugin)
-    return handles.handle(plugin, workers=workers)
+    made = handles.handle(plugin, workers=workers)
+    made.confinement = mechanisms(limits or Limits(), {}, NO_SANDBOX)
+    return made
 
 
 def described(plugin: Plugin) -> PluginMetadata:

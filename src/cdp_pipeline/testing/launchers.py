@@ -7,6 +7,9 @@ report = await cdpplugin.testing.run(subject)
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdp_pipeline.artifacts.manifest import FILE_NAME, Manifest, load_manifest
-from cdp_pipeline.config.limits import Permissions
+from cdp_pipeline.config.limits import FileGrant, Permissions
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.errors import ArtifactError, PluginFault
 from cdp_pipeline.runtimes import discovery, native
@@ -207,6 +210,7 @@ class Launchers:
             launch=await self._launch_of(target),
             config=sample.config,
             messages=[each.message() for each in sample.messages],
+            scratch=self._scratch,
         )
 
     async def _launch_of(self, target: Target) -> Callable[[], Any]:
@@ -229,6 +233,8 @@ class Launchers:
     async def launch(self, manifest: Manifest) -> AsyncIterator[Any]:
         """Give a fresh handle of a plugin with a manifest, which is ended afterwards."""
         runtime = manifest.chosen_runtime
+        if runtime == "grpc" and manifest.docker is None:
+            manifest = self._with_scratch(manifest)
         plugin = PluginConfig(
             name=manifest.name,
             type=runtime,
@@ -243,7 +249,22 @@ class Launchers:
         """Return what a plugin gets of what it asks for: at least what is no secret of anybody."""
         if self._grants:
             return asked
-        return Permissions(stdout=asked.stdout, clock=asked.clock)
+        scratch = tuple(each for each in asked.files if each.path == str(self._scratch))
+        return Permissions(stdout=asked.stdout, clock=asked.clock, files=scratch)
+
+    @cached_property
+    def _scratch(self) -> Path:
+        """A folder for what the cases let plugins write, removed with this object."""
+        folder = Path(tempfile.mkdtemp(prefix="cdp-scratch-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+    def _with_scratch(self, manifest: Manifest) -> Manifest:
+        """Return *manifest* as if it asked for that folder: a plugin's process is confined."""
+        grant = FileGrant(path=str(self._scratch), mode="write")
+        files = (*manifest.permissions.files, grant)
+        permissions = manifest.permissions.model_copy(update={"files": files})
+        return manifest.model_copy(update={"permissions": permissions})
 
     @asynccontextmanager
     async def launch_module(self, target: ModuleTarget) -> AsyncIterator[Any]:

@@ -43,6 +43,7 @@ class Subject:
         messages: Messages it takes, for a processor or consumer; made up where none are given.
         bound_s: Longest time for one case, in seconds.
         patience_s: How long an unbounded source is listened to, in seconds.
+        scratch: A folder in which the plugin may write; None is the system's for temporary files.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Subject:
     messages: Sequence[Message] = ()
     bound_s: float = 60.0
     patience_s: float = 3.0
+    scratch: Path | None = None
 
 
 @dataclass(eq=False)
@@ -130,7 +132,9 @@ class Bench:
     @asynccontextmanager
     async def folder(self) -> AsyncIterator[Path]:
         """Give an empty folder."""
-        with tempfile.TemporaryDirectory(prefix="cdp-conformance-") as name:
+        with tempfile.TemporaryDirectory(
+            prefix="cdp-conformance-", dir=self.subject.scratch
+        ) as name:
             yield Path(name)
 
     async def shared(self) -> Any:

@@ -9,12 +9,25 @@ from typing import Any
 from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.config.limits import Limits, Permissions
 from cdp_pipeline.errors import ArtifactError
+from cdp_pipeline.runtimes.confining.mechanisms import DEADLINE, FILES, Mechanisms
 
 SOCKET_FOLDER = "/run/cdp"
 """Where the socket folder is inside the container."""
 PORT = 50051
 """The port inside the container's own network."""
 _TMP_BYTES = 64 << 20
+
+HELD: Mechanisms = {"timeout": DEADLINE} | dict.fromkeys(
+    ("memory", "cpu", "pids", "files"), "Docker"
+)
+"""What holds a container's limits."""
+REACH: Mechanisms = {
+    FILES: "Docker, a read-only root",
+    "TCP": "Docker, no network but the host's",
+    "UDP": "Docker, no network but the host's",
+    "privileges": "no-new-privileges, no capabilities",
+}
+"""What bounds what a container may reach."""
 
 
 def confined(limits: Limits) -> dict[str, Any]:
@@ -35,8 +48,14 @@ def confined(limits: Limits) -> dict[str, Any]:
         "memswap_limit": limits.memory,
         "nano_cpus": round(limits.cpu * 1e9) if limits.cpu else None,
         "pids_limit": limits.pids,
+        "ulimits": _ulimits(limits.files),
     }
     return {name: value for name, value in chosen.items() if value is not None}
+
+
+def _ulimits(files: int | None) -> list[Any] | None:
+    """Return the bound on descriptors as the engine's own interface takes it."""
+    return None if files is None else [{"Name": "nofile", "Soft": files, "Hard": files}]
 
 
 def volumes(manifest: Manifest, granted: Permissions) -> dict[str, dict[str, str]]:

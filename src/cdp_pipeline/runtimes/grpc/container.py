@@ -15,7 +15,15 @@ from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.errors import ArtifactError
-from cdp_pipeline.runtimes.grpc.confinement import PORT, SOCKET_FOLDER, confined, volumes
+from cdp_pipeline.runtimes.confining.mechanisms import mechanisms
+from cdp_pipeline.runtimes.grpc.confinement import (
+    HELD,
+    PORT,
+    REACH,
+    SOCKET_FOLDER,
+    confined,
+    volumes,
+)
 from cdp_pipeline.runtimes.grpc.connection import Connection
 from cdp_pipeline.runtimes.grpc.contained import ContainerInstance
 from cdp_pipeline.runtimes.grpc.engine import Engine, labels
@@ -43,6 +51,7 @@ class ContainerLauncher:
         policy: When it is started again after it died.
         again: What that is called in the log.
         passes_config: True: it finds its configuration in `PLUGIN_CONFIG`.
+        mechanisms: By what each limit is held.
     """
 
     again = "starting the plugin again"
@@ -61,6 +70,7 @@ class ContainerLauncher:
         self._reference = manifest.metadata().reference
         self._log = terms.log_of(self._reference)
         self._needs_network = False
+        self.mechanisms = mechanisms(limits, HELD, REACH)
 
     async def launch(self, config: bytes | None) -> Connection:
         """Return a new container that is ready."""

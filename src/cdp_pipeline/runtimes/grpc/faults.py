@@ -7,6 +7,7 @@ PluginError
 ├── MessageAtFault       (that of the failure)        a message that the plugin cannot stand
 ├── Retry
 │   ├── PluginCrashed    plugin.crashed               it died; it is started again
+│   │   └── MemoryExceeded plugin.memory_exceeded     it needed more than `limits.memory`
 │   └── PluginUnavailable plugin.unavailable          it cannot be reached for now
 └── Fatal
     ├── PluginLost                                    in `runtimes/lost.py`
@@ -64,6 +65,13 @@ class PluginCrashed(Retry):
     code = "plugin.crashed"
 
 
+class MemoryExceeded(PluginCrashed):
+    """The plugin was ended because it needed more memory than it may have."""
+
+    code = "plugin.memory_exceeded"
+    hint = "raise `limits.memory` of the plugin, or make batches smaller"
+
+
 class MessageAtFault(PluginError):
     """A message ends the plugin, hangs it, or is answered with nonsense, also when asked alone."""
 
@@ -74,7 +82,8 @@ class MessageAtFault(PluginError):
     def of(cls, failed: PluginCrashed | PluginTimeout | ProtocolViolation) -> MessageAtFault:
         """Return the error of the one message with which the plugin *failed*."""
         if isinstance(failed, PluginCrashed):
-            return cls(f"this message ends the plugin each time: {failed}")
+            message = f"this message ends the plugin each time: {failed}"
+            return cls(message, **_of_memory(isinstance(failed, MemoryExceeded)))
         return cls(f"this message alone: {failed}", code=failed.code, hint=failed.hint)
 
 
@@ -120,7 +129,17 @@ class ProtocolUnsupported(StartFailed):
 def crashed(reference: str, ending: Ending, lines: Sequence[str], doing: str) -> PluginCrashed:
     """Return the error for a plugin that died while *doing* something."""
     message = f"plugin `{reference}` {ending} {doing}"
-    return PluginCrashed(with_last_lines(message, list(lines)))
+    kind = PluginCrashed if ending.memory_bytes is None else MemoryExceeded
+    return kind(with_last_lines(message, list(lines)))
+
+
+def cause(ending: Ending) -> dict[str, str]:
+    """Return code and hint of an error that comes of *ending*, where it has its own."""
+    return _of_memory(ending.memory_bytes is not None)
+
+
+def _of_memory(was_exceeded: bool) -> dict[str, str]:
+    return {"code": MemoryExceeded.code, "hint": MemoryExceeded.hint} if was_exceeded else {}
 
 
 def refused(error: grpc.aio.AioRpcError, reference: str, method: str) -> PluginError:

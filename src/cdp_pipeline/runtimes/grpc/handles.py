@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
+from cdp_pipeline.runtimes.confining.mechanisms import Mechanisms
 from cdp_pipeline.runtimes.deadlines import Deadlines
 from cdp_pipeline.runtimes.grpc import client
 from cdp_pipeline.runtimes.grpc.client import DEFAULT_MAX_MESSAGE_BYTES
@@ -43,10 +45,12 @@ class GrpcPlugin:
     """What every kind of plugin has.
 
     Attributes:
-        is_container: Whether it runs in a container, which enforces limits.
+        is_container: Whether it runs in a container.
+        confinement: The name of each limit, and of what it may reach, with what bounds it.
     """
 
     is_container = False
+    confinement: Mechanisms = MappingProxyType({})
 
     def __init__(self, life: Life, metadata: PluginMetadata, terms: CallTerms) -> None:
         self._life = life

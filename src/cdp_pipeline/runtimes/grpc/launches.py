@@ -4,6 +4,7 @@
         4f1c22d09be1.json        who launched what
         4f1c22d09be1/            only this user may enter
             plugin.sock
+            tmp/                 for the plugin's temporary files
 
 A record is written before anything is launched, so nothing is ever without one.
 """
@@ -15,7 +16,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,6 +53,11 @@ class Launch:
         """Where the plugin listens."""
         return self.folder / SOCKET_NAME
 
+    @property
+    def temporary(self) -> Path:
+        """Where it may put temporary files."""
+        return self.folder / "tmp"
+
     def note(self, **facts: Any) -> None:
         """Write the record: this host, the plugin, and *facts*."""
         text = {"plugin": self.plugin, "host": own_identity().as_record(), **facts}
@@ -74,11 +80,13 @@ class LaunchRecord:
         launch: The launch.
         host: Who launched it; None where the record cannot be read.
         keeper: The process that keeps the plugin; None where there is none.
+        groups: The folders of its control group.
     """
 
     launch: Launch
     host: ProcessIdentity | None
     keeper: ProcessIdentity | None
+    groups: Sequence[str] = ()
 
 
 class Launches:
@@ -111,11 +119,16 @@ class Launches:
                 self._launch(path.stem, str(record.get("plugin", ""))),
                 ProcessIdentity.read(record.get("host")),
                 ProcessIdentity.read(record.get("keeper")),
+                _paths(record.get("groups")),
             )
 
     def _launch(self, launch_id: str, plugin: str) -> Launch:
         folder = self.folder / launch_id
         return Launch(launch_id, plugin, folder, self.folder / f"{launch_id}.json")
+
+
+def _paths(found: Any) -> list[str]:
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
 
 
 def runtime_folder(environ: Mapping[str, str]) -> Path:

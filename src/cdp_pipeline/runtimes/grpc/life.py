@@ -16,6 +16,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from cdp_pipeline.observability.logs import logger
+from cdp_pipeline.runtimes.confining.mechanisms import Mechanisms
 from cdp_pipeline.runtimes.grpc import client, faults
 from cdp_pipeline.runtimes.grpc.client import Method
 from cdp_pipeline.runtimes.grpc.connection import Connection
@@ -49,11 +50,13 @@ class Launcher(Protocol):
         policy: When one that died is started again.
         again: What that is called in the log.
         passes_config: Whether a configuration can be put into the environment.
+        mechanisms: By what each limit is held.
     """
 
     policy: RestartPolicy
     again: str
     passes_config: bool
+    mechanisms: Mechanisms
 
     async def launch(self, config: bytes | None) -> Connection:
         """Return a new instance that is ready; *config* goes into its environment.
@@ -278,7 +281,12 @@ class Life:
             raise
         except PluginError as error:
             self._deaths.note()
-            raise faults.PluginCrashed(f"{error}", hint=error.hint) from error
+            kind = (
+                faults.MemoryExceeded
+                if error.code == faults.MemoryExceeded.code
+                else faults.PluginCrashed
+            )
+            raise kind(f"{error}", hint=error.hint) from error
 
     def _mourn(self, dead: Connection) -> None:
         """Count the death of an instance, once."""
@@ -288,14 +296,16 @@ class Life:
 
     def _check_worth(self, dead: Connection) -> None:
         instance = dead.instance
-        what = f"plugin `{self._reference}` {instance.ended.result()}"
+        ending = instance.ended.result()
+        what = f"plugin `{self._reference}` {ending}"
         if self._stateful and self._context is not None:
             raise faults.StateLost(with_last_lines(what, instance.last_lines))
         if self._deaths.are_too_many:
             window = self._launcher.policy.window_s
             count = self._deaths.count
             message = f"{what}; it has died {count} times within {window:g} s"
-            raise faults.PluginWornOut(with_last_lines(message, instance.last_lines))
+            lines = with_last_lines(message, instance.last_lines)
+            raise faults.PluginWornOut(lines, **faults.cause(ending))
 
     async def _begin_again(self) -> None:
         has_configure = pb.FEATURE_CONFIGURE in self._connection.features

@@ -17,6 +17,11 @@ from cdp_pipeline.artifacts.manifest import Manifest
 from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.runtimes.building.builder import Builder
+from cdp_pipeline.runtimes.confining.mechanisms import (
+    ELSEWHERE,
+    NO_SANDBOX,
+    mechanisms,
+)
 from cdp_pipeline.runtimes.deadlines import DEFAULT_TIMEOUT_S, Deadlines
 from cdp_pipeline.runtimes.declared import completed, differences
 from cdp_pipeline.runtimes.grpc.connection import Connection
@@ -126,12 +131,14 @@ class GrpcLoader:
 
             launcher: Launcher = ContainerLauncher(manifest, plugin, limits, self._terms)
         else:
-            launcher = await self._local(manifest, plugin)
+            launcher = await self._local(manifest, plugin, limits)
         handle = await self._handle(launcher, manifest.metadata(), limits)
         handle.is_container = manifest.docker is not None
         return handle
 
-    async def _local(self, manifest: Manifest, plugin: PluginConfig) -> LocalLauncher:
+    async def _local(
+        self, manifest: Manifest, plugin: PluginConfig, limits: Limits
+    ) -> LocalLauncher:
         await self._builder.ensure(manifest)
         environment = self._builder.environment_of(manifest)
         search_path = basic_environment(self._terms.environ)["PATH"]
@@ -141,7 +148,7 @@ class GrpcLoader:
         def command() -> list[str]:
             return command_of(manifest, variables.get("PATH", search_path), python)
 
-        return LocalLauncher(manifest, plugin, command, self._terms, variables)
+        return LocalLauncher(manifest, plugin, command, self._terms, variables, limits)
 
     async def _elsewhere(
         self,
@@ -156,7 +163,7 @@ class GrpcLoader:
         Raises:
             PluginError: None can be reached, or one of them can never be used.
         """
-        launchers = await replicas(name, address, terms)
+        launchers = await replicas(name, address, terms, mechanisms(limits, ELSEWHERE, NO_SANDBOX))
         launches = [partial(self._handle, each, manifest, limits) for each in launchers]
         handle: Handle = await meet(launches, POLICY, self._terms.log_of(name))
         return handle
@@ -178,7 +185,9 @@ class GrpcLoader:
             isolates=self._isolates and not metadata.stateful,
         )
         life = Life(launcher, first, metadata.reference, stateful=metadata.stateful)
-        return _KINDS[metadata.type](life, metadata, terms)
+        handle = _KINDS[metadata.type](life, metadata, terms)
+        handle.confinement = launcher.mechanisms
+        return handle
 
     async def _reap_once(self) -> None:
         """End what dead hosts have left, once in this host's life."""

@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cdp_pipeline.artifacts.manifest import Manifest
+from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.observability.logs import logger
+from cdp_pipeline.runtimes.confining.bounds import Bounds, Confinement, Machine
+from cdp_pipeline.runtimes.confining.reach import rules_for
+from cdp_pipeline.runtimes.grants import granted
 from cdp_pipeline.runtimes.grpc.client import DEFAULT_MAX_MESSAGE_BYTES
 from cdp_pipeline.runtimes.grpc.connection import Connection
 from cdp_pipeline.runtimes.grpc.handshake import handshake_variables, new_token
@@ -20,7 +24,7 @@ from cdp_pipeline.runtimes.grpc.port import HeldPort
 from cdp_pipeline.runtimes.grpc.reaper import end_marked
 from cdp_pipeline.runtimes.grpc.restarts import RestartPolicy
 from cdp_pipeline.runtimes.processes.ending import Ending
-from cdp_pipeline.runtimes.processes.environment import basic_environment, granted_variables
+from cdp_pipeline.runtimes.processes.environment import basic_environment
 from cdp_pipeline.runtimes.processes.logs import LogLines
 from cdp_pipeline.runtimes.processes.process import GRACE_S, PluginProcess
 
@@ -37,6 +41,7 @@ class LaunchTerms:
         max_message_bytes: Largest message, either way.
         policy: When a plugin that died is started again.
         log_of: Makes the logger for what a plugin prints, given its `name@version`.
+        machine: What there is to bound processes with.
     """
 
     environ: Mapping[str, str]
@@ -46,14 +51,18 @@ class LaunchTerms:
     max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES
     policy: RestartPolicy = field(default_factory=RestartPolicy)
     log_of: Callable[[str], Any] = lambda reference: logger(plugin=reference)
+    machine: Machine = field(default_factory=Machine)
 
 
 class LocalInstance:
     """One process, and what belongs to its launch."""
 
-    def __init__(self, process: PluginProcess, launch: Launch, port: HeldPort) -> None:
+    def __init__(
+        self, process: PluginProcess, launch: Launch, port: HeldPort, confinement: Confinement
+    ) -> None:
         self.ended: asyncio.Future[Ending] = process.ended
         self.process = process
+        self.confinement = confinement
         self._launch = launch
         self._port = port
 
@@ -77,6 +86,7 @@ class LocalInstance:
         finally:
             if self.process.lost_keeper:
                 await asyncio.to_thread(end_marked, self._launch.socket)
+            await asyncio.to_thread(self.confinement.close)
             self._port.close()
             self._launch.close()
 
@@ -88,6 +98,7 @@ class LocalLauncher:
         policy: When it is started again after it died.
         again: What that is called in the log.
         passes_config: True: it finds its configuration in `PLUGIN_CONFIG`.
+        mechanisms: By what each limit is held.
     """
 
     again = "starting the plugin again"
@@ -100,6 +111,7 @@ class LocalLauncher:
         command: Callable[[], list[str]],
         terms: LaunchTerms,
         variables: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.policy = terms.policy
         self._manifest = manifest
@@ -109,27 +121,55 @@ class LocalLauncher:
         self._variables = dict(variables or {})
         self._reference = manifest.metadata().reference
         self._said: set[str] = set()
+        self._grants, self._withheld = granted(manifest, plugin.permissions, terms.environ)
+        self._bounds = Bounds(
+            limits or plugin.limits,
+            plugin.sandbox,
+            terms.machine,
+            may_connect=self._grants.network,
+        )
+        if plugin.sandbox == "required":
+            self._bounds.require_sandbox(plugin.name)
+        self.mechanisms = self._bounds.mechanisms
 
     async def launch(self, config: bytes | None) -> Connection:
         """Return a new process that is ready."""
-        terms, token, port = self._terms, new_token(), HeldPort()
-        launch = terms.launches.begin(self._reference)
+        token, port = new_token(), HeldPort()
+        launch = self._terms.launches.begin(self._reference)
         try:
             environment = self._environment(launch, port, token, config)
-            process = await PluginProcess.launch(
-                self._command(),
-                folder=self._manifest.folder.absolute(),
-                environment=environment,
-                log=LogLines(terms.log_of(self._reference)),
-                grace_s=terms.grace_s,
-            )
+            instance = await self._launched(launch, port, environment)
         except BaseException:
             port.close()
             launch.close()
             raise
+        return await self._met(instance, launch, port, token)
+
+    async def _launched(
+        self, launch: Launch, port: HeldPort, environment: Mapping[str, str]
+    ) -> LocalInstance:
+        folder, command = self._manifest.folder.absolute(), self._command()
+        launch.temporary.mkdir(mode=0o700)
+        rules = rules_for(command, folder, launch.folder, environment, self._grants.paths)
+        confinement = self._bounds.confinement(launch.id, rules, port.number)
+        launch.note(groups=confinement.group.paths)
+        await asyncio.to_thread(confinement.make)
+        try:
+            process = await PluginProcess.launch(
+                command,
+                folder=folder,
+                environment=environment,
+                log=LogLines(self._terms.log_of(self._reference)),
+                grace_s=self._terms.grace_s,
+                confinement=confinement,
+            )
+        except BaseException:
+            await asyncio.shield(asyncio.to_thread(confinement.close))
+            raise
         if process.keeper is not None:
-            launch.note(keeper=process.keeper.as_record())
-        return await self._met(LocalInstance(process, launch, port), launch, port, token)
+            keeper = process.keeper.as_record()
+            launch.note(keeper=keeper, groups=confinement.group.paths)
+        return LocalInstance(process, launch, port, confinement)
 
     async def _met(
         self, instance: LocalInstance, launch: Launch, port: HeldPort, token: str
@@ -156,15 +196,16 @@ class LocalLauncher:
     def _environment(
         self, launch: Launch, port: HeldPort, token: str, config: bytes | None
     ) -> dict[str, str]:
-        granted, withheld = granted_variables(self._manifest, self._plugin)
-        if withheld:
+        if self._withheld:
             self._tell_once(
-                "the plugin asks for variables that the pipeline does not grant under "
-                "`permissions.env`: " + ", ".join(withheld)
+                "the plugin asks for what the pipeline does not grant under `permissions`: "
+                + ", ".join(self._withheld)
             )
         return (
-            basic_environment(self._terms.environ, granted)
+            basic_environment(self._terms.environ)
+            | dict(self._grants.env)
             | self._variables
+            | {"TMPDIR": str(launch.temporary)}
             | handshake_variables(
                 self._plugin.name,
                 socket=str(launch.socket),

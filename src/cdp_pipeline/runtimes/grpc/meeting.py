@@ -27,6 +27,7 @@ from cdp_pipeline.runtimes.grpc.faults import (
     ProtocolUnsupported,
     StartFailed,
     StartTimeout,
+    cause,
     refused,
 )
 from cdp_pipeline.runtimes.grpc.handshake import OLDEST_PROTOCOL
@@ -39,6 +40,8 @@ from cdpplugin.wire import PROTOCOL
 START_TIMEOUT_S = 30.0
 """Time in which a plugin must be ready, in seconds."""
 _POLL_S = 0.02
+_CLOSED = ("ermission denied", "PermissionDenied", "EACCES")
+"""How programs word that they may not reach something."""
 _LONG_S = 3600.0
 """A deadline beyond any start timeout, which alone ends the wait."""
 
@@ -162,8 +165,10 @@ class Meeting:
     def _failure(self) -> StartFailed:
         instance = self._instance
         if instance.ended.done():
-            message = f"plugin `{self._name}` {instance.ended.result()} before it was ready"
-            return StartFailed(with_last_lines(message, instance.last_lines))
+            ending = instance.ended.result()
+            message = f"plugin `{self._name}` {ending} before it was ready"
+            message = with_last_lines(message, instance.last_lines)
+            return StartFailed(message, **(_closed(instance.last_lines) | cause(ending)))
         message = f"plugin `{self._name}` was not ready within {self._terms.timeout_s:g} s"
         if self._heard:
             message += f": {self._heard}"
@@ -231,6 +236,14 @@ async def _wait_serving(client: Client) -> bool:
         if serving is not False:
             return serving is True
         await asyncio.sleep(_POLL_S)
+
+
+def _closed(lines: Sequence[str]) -> dict[str, str]:
+    """Return a hint for a plugin that says it was kept from something."""
+    if not any(word in line for line in lines for word in _CLOSED):
+        return {}
+    hint = "let manifest and pipeline both grant what it must reach, under `permissions`"
+    return {"hint": hint}
 
 
 def _check_protocol(said: pb.MetadataResponse) -> None:

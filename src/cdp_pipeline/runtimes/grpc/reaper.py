@@ -1,7 +1,8 @@
 """End what a dead host has left behind, and nothing else.
 
 A host is dead when no process has both its number and its start time. What belongs to a
-host that lives, or to one this process cannot judge, is not touched.
+host that lives, or to one this process cannot judge, is not touched. Invariant 20: of a dead
+host no process, socket or control group survives the next start.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cdp_pipeline.observability.logs import logger
+from cdp_pipeline.runtimes.confining import cgroups
 from cdp_pipeline.runtimes.grpc.launches import Launches, LaunchRecord
 from cdp_pipeline.runtimes.processes.liveness import (
     ProcessIdentity,
@@ -50,7 +52,8 @@ def _end(record: LaunchRecord) -> int:
     """
     keeper = record.keeper
     ended = _kill(keeper.pid) if keeper is not None and is_running(keeper) else 0
-    return ended + end_marked(record.launch.socket)
+    ended += end_marked(record.launch.socket)
+    return ended + cgroups.remove(record.groups)
 
 
 def end_marked(socket: Path) -> int:

@@ -21,6 +21,7 @@ from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.config.tls import TlsConfig
 from cdp_pipeline.errors import ArtifactError
 from cdp_pipeline.observability.logs import logger
+from cdp_pipeline.runtimes.confining.mechanisms import NO_SANDBOX, Mechanisms
 from cdp_pipeline.runtimes.grpc.client import DEFAULT_MAX_MESSAGE_BYTES, Channel
 from cdp_pipeline.runtimes.grpc.connection import Connection
 from cdp_pipeline.runtimes.grpc.faults import PluginUnavailable
@@ -165,13 +166,22 @@ class RemoteLauncher:
         policy: When it is connected to again.
         again: What that is called in the log.
         passes_config: False: its environment is its own.
+        mechanisms: By what each limit is held.
     """
 
     policy = POLICY
     again = "connecting to the plugin again"
     passes_config = False
 
-    def __init__(self, name: str, target: str, host: str, terms: RemoteTerms) -> None:
+    def __init__(
+        self,
+        name: str,
+        target: str,
+        host: str,
+        terms: RemoteTerms,
+        mechanisms: Mechanisms = NO_SANDBOX,
+    ) -> None:
+        self.mechanisms = mechanisms
         self._name = name
         self._target = target
         self._host = host
@@ -205,8 +215,10 @@ class RemoteLauncher:
         return connection
 
 
-async def replicas(name: str, address: str, terms: RemoteTerms) -> list[RemoteLauncher]:
-    """Return a launcher for each replica at *address*.
+async def replicas(
+    name: str, address: str, terms: RemoteTerms, mechanisms: Mechanisms = NO_SANDBOX
+) -> list[RemoteLauncher]:
+    """Return a launcher for each replica at *address*; *mechanisms* say what bounds them.
 
     Raises:
         ArtifactError: plugin.address_invalid; it is no address.
@@ -219,7 +231,7 @@ async def replicas(name: str, address: str, terms: RemoteTerms) -> list[RemoteLa
     except OSError as error:
         raise PluginUnavailable(f"the address `{address}` cannot be resolved: {error}") from error
     targets = dict.fromkeys(_target(sockaddr[0], port) for *_, sockaddr in found)
-    return [RemoteLauncher(name, target, host, terms) for target in targets]
+    return [RemoteLauncher(name, target, host, terms, mechanisms) for target in targets]
 
 
 def address_of(address: str) -> tuple[str, int]:

@@ -28,6 +28,9 @@ class ReplicatedProcessor:
         replicas: Those that can be reached.
         missing: Launches those that cannot, yet.
         policy: How long to wait before these are tried again.
+
+    Attributes:
+        confinement: What bounds each replica.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class ReplicatedProcessor:
         missing: Sequence[Launch] = (),
         policy: RestartPolicy | None = None,
     ) -> None:
+        self.confinement = replicas[0].confinement
         self._replicas = list(replicas)
         self._missing = list(missing)
         self._policy = policy or RestartPolicy()

@@ -14,9 +14,11 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from cdp_pipeline.errors import ArtifactError
+from cdp_pipeline.runtimes.confining.bounds import Confinement
 from cdp_pipeline.runtimes.processes import keeper
 from cdp_pipeline.runtimes.processes.ending import Ending
 from cdp_pipeline.runtimes.processes.listeners import listening
@@ -42,7 +44,13 @@ class PluginProcess:
         lost_keeper: Whether it ended because its keeper was killed; its children may live on.
     """
 
-    def __init__(self, running: subprocess.Popen[bytes], log: LogLines, grace_s: float) -> None:
+    def __init__(
+        self,
+        running: subprocess.Popen[bytes],
+        log: LogLines,
+        grace_s: float,
+        confinement: Confinement | None = None,
+    ) -> None:
         self.pid = 0
         self.keeper: ProcessIdentity | None = identify(running.pid)
         self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
@@ -50,6 +58,7 @@ class PluginProcess:
         self._running = running
         self._log = log
         self._grace_s = grace_s
+        self._confinement = confinement
         self._watching: asyncio.Task[None] | None = None
         assert running.stdout is not None
         assert running.stderr is not None
@@ -69,26 +78,32 @@ class PluginProcess:
         log: LogLines,
         grace_s: float = GRACE_S,
         has_lifeline: bool = True,
+        confinement: Confinement | None = None,
     ) -> PluginProcess:
         """Start *command*, its executable first, in *folder*.
 
-        With a lifeline its standard input ends with the host; without one it is empty.
+        With a lifeline its standard input ends with the host; without one it is empty. Its
+        *confinement* is in force before anything of it is executed.
 
         Raises:
-            ArtifactError: plugin.executable_invalid; it cannot be run.
+            ArtifactError: plugin.executable_invalid or plugin.not_confined; it cannot be run,
+                or not be confined.
         """
         said, saying = os.pipe()
         try:
             given = "lifeline" if has_lifeline else "nothing"
-            running = _run_keeper([str(grace_s), given, *command], folder, environment, saying)
+            terms = confinement.terms() if confinement else ""
+            running = _run_keeper(
+                [str(grace_s), given, terms, *command], folder, environment, saying
+            )
         except (OSError, ValueError) as error:  # the latter is a null byte in an argument
             os.close(said)
             raise _not_runnable(command[0], getattr(error, "errno", errno.EINVAL)) from error
         finally:
             os.close(saying)
-        process = cls(running, log, grace_s)
-        started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        process._watching = asyncio.create_task(process._watch(said, started))
+        process = cls(running, log, grace_s, confinement)
+        started: asyncio.Future[ArtifactError | None] = asyncio.get_running_loop().create_future()
+        process._watching = asyncio.create_task(process._watch(said, command[0], started))
         try:
             failed = await started
         except BaseException:
@@ -96,7 +111,7 @@ class PluginProcess:
             raise
         if failed:
             await process.ended
-            raise _not_runnable(command[0], failed)
+            raise failed
         return process
 
     @property
@@ -127,7 +142,9 @@ class PluginProcess:
         if self._running.returncode is None:
             self._running.send_signal(number)
 
-    async def _watch(self, said: int, started: asyncio.Future[int]) -> None:
+    async def _watch(
+        self, said: int, executable: str, started: asyncio.Future[ArtifactError | None]
+    ) -> None:
         """Follow what the keeper says until it has ended."""
         reader = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
@@ -135,6 +152,7 @@ class PluginProcess:
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(said, "rb")
         )
         ending = Ending(reason="lost its keeper process, which somebody killed")
+        exceeded: int | None = None
         self.lost_keeper = True
         try:
             async for line in reader:
@@ -142,15 +160,18 @@ class PluginProcess:
                 if word == "pid":
                     self.pid = int(number)
                 if not started.done():
-                    started.set_result(int(number) if word == "failed" else 0)
+                    failure = _failure(word, int(number), executable)
+                    started.set_result(failure)
+                if word == "exceeded":
+                    exceeded = int(number)
                 if word in ("exited", "signalled"):
-                    ending = _ending(word, int(number))
-                self.lost_keeper = word == "pid"
+                    ending = replace(_ending(word, int(number)), memory_bytes=exceeded)
+                self.lost_keeper = word in ("pid", "exceeded")
         finally:
             transport.close()
             await asyncio.shield(self._settle(ending))
             if not started.done():
-                started.set_result(errno.ESRCH)
+                started.set_result(_not_runnable(executable, errno.ESRCH))
 
     async def _settle(self, ending: Ending) -> None:
         """Take the keeper's leave; what was printed has been read by then."""
@@ -158,8 +179,33 @@ class PluginProcess:
         if self._running.stdin is not None:
             self._running.stdin.close()
         await asyncio.to_thread(self._pump.join, _KEEPER_S)
+        if self._confinement is not None and self._confinement.ran_out_of_memory:
+            ending = _of_memory(ending, self._confinement.limits.memory)
         if not self.ended.done():
             self.ended.set_result(ending)
+
+
+def _of_memory(ending: Ending, limit_bytes: int | None) -> Ending:
+    """Return *ending* with what is known of it: a process was killed for its memory.
+
+    It need not have been the plugin's first; a shell tells of its child's by a status.
+    """
+    if signal.SIGKILL in (ending.signal_number, (ending.status or 0) - 128):
+        return replace(ending, memory_bytes=limit_bytes)
+    return replace(ending, reason="one of its processes was killed at `limits.memory`")
+
+
+def _failure(word: str, number: int, executable: str) -> ArtifactError | None:
+    """Return why the executable was not run, None where it was."""
+    if word == "failed":
+        return _not_runnable(executable, number)
+    if word == "unconfined":
+        return ArtifactError(
+            f"`{executable}` cannot be confined: {os.strerror(number)}",
+            code="plugin.not_confined",
+            hint="set `sandbox: off` and remove its limits to run it all the same",
+        )
+    return None
 
 
 def _ending(word: str, number: int) -> Ending:

@@ -11,8 +11,10 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
+from cdp_pipeline.runtimes.confining.mechanisms import Mechanisms
 from cdp_pipeline.runtimes.deadlines import Deadlines
 from cdp_pipeline.runtimes.encodable import divided, joined
 from cdp_pipeline.runtimes.wasm.answer import Status, error_of
@@ -69,9 +71,11 @@ class WasmPlugin:
     Attributes:
         said: What its first instance said of itself.
         exports: The functions that it has, by the names of the ABI.
+        confinement: The name of each limit, and of what it may reach, with what bounds it.
     """
 
     runtime = "wasm"
+    confinement: Mechanisms = MappingProxyType({})
 
     def __init__(
         self,

@@ -17,15 +17,16 @@ from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.observability.logs import logger
 from cdp_pipeline.runtimes.building.builder import Builder
+from cdp_pipeline.runtimes.confining.mechanisms import FILES, mechanisms
 from cdp_pipeline.runtimes.deadlines import DEFAULT_TIMEOUT_S, Deadlines
 from cdp_pipeline.runtimes.declared import completed, differences
+from cdp_pipeline.runtimes.grants import granted
 from cdp_pipeline.runtimes.launching import reporting
 from cdp_pipeline.runtimes.processes.logs import LogLines
 from cdp_pipeline.runtimes.wasm.binary import kind_of, read_code
 from cdp_pipeline.runtimes.wasm.compiled import CompiledCache
 from cdp_pipeline.runtimes.wasm.cpu import DutyCycle
 from cdp_pipeline.runtimes.wasm.engine import Engines
-from cdp_pipeline.runtimes.wasm.grants import granted
 from cdp_pipeline.runtimes.wasm.guest import DEFAULT_OUTPUT_BYTES, Guest, GuestLimits
 from cdp_pipeline.runtimes.wasm.handles import HANDLES, GuestTerms, WasmConsumer, WasmProcessor
 from cdp_pipeline.runtimes.wasm.metadata import Said, ask
@@ -37,6 +38,19 @@ from cdpplugin.backing import BACKINGS, Backings
 Handle = WasmProcessor | WasmConsumer
 Launch = Callable[[int], Awaitable[Handle]]
 
+_HELD = {
+    "timeout": "epoch",
+    "memory": "wasmtime",
+    "cpu": "duty cycle",
+    "fuel": "wasmtime",
+    "output": "host",
+    "instances": "host",
+    "pids": "WebAssembly, which starts no processes",
+}
+_REACH = {
+    **dict.fromkeys((FILES, "TCP", "UDP"), "WebAssembly"),
+    "privileges": "WebAssembly, which has none",
+}
 DEFAULT_MEMORY_BYTES = 1 << 30
 """Memory of all instances of a plugin for which nobody sets a limit."""
 
@@ -114,7 +128,9 @@ class WasmLoader:
             cpu=DutyCycle(bounds.cpu),
             backings=self._backings,
         )
-        return HANDLES[metadata.type](pool, metadata, guest.exports, terms, said)
+        handle = HANDLES[metadata.type](pool, metadata, guest.exports, terms, said)
+        handle.confinement = mechanisms(bounds, _HELD, _REACH)
+        return handle
 
     def _program(
         self,

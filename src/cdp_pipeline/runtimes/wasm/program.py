@@ -9,6 +9,7 @@ import wasmtime
 import wasmtime.component
 
 from cdp_pipeline.errors import CdpError
+from cdp_pipeline.runtimes.grants import Grants
 from cdp_pipeline.runtimes.processes.logs import LogLines
 from cdp_pipeline.runtimes.wasm import imports
 from cdp_pipeline.runtimes.wasm.clock import Clock, RealClock, VirtualClock
@@ -18,7 +19,7 @@ from cdp_pipeline.runtimes.wasm.core import CoreGuest, check_exports
 from cdp_pipeline.runtimes.wasm.engine import GuestEngine
 from cdp_pipeline.runtimes.wasm.extism import MEMORIES, ExtismGuest, check_extism, is_extism
 from cdp_pipeline.runtimes.wasm.faults import MemoryExceeded, StartRefused
-from cdp_pipeline.runtimes.wasm.grants import Grants
+from cdp_pipeline.runtimes.wasm.grants import apply
 from cdp_pipeline.runtimes.wasm.guest import Cell, Guest, GuestLimits
 from cdp_pipeline.runtimes.wasm.printing import FileWriter, Pipes
 from cdpplugin import PluginError
@@ -85,7 +86,7 @@ class Program:
     def _cell(self, clock: Clock) -> Cell:
         store = wasmtime.Store(self.engine.engine)
         wasi = wasmtime.WasiConfig()
-        self.grants.apply(wasi)
+        apply(self.grants, wasi)
         lines: LogLines | Pipes = self.lines
         if isinstance(self.compiled, wasmtime.component.Component):
             lines = Pipes(wasi, self.lines, stdout_is_granted=self.grants.stdout)
@@ -117,7 +118,7 @@ class Program:
         """What lets a core module write to files and to its standard output, if it may."""
         if isinstance(self.compiled, wasmtime.component.Component):
             return None
-        may_write = self.grants.stdout or any(self.grants.folders.values())
+        may_write = self.grants.stdout or any(self.grants.paths.values())
         return self.engine.own_module("file_writer.wat") if may_write else None
 
     @cached_property
