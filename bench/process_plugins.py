@@ -15,7 +15,6 @@ from time import perf_counter
 from bench.bouncing import Bouncer, Catcher
 from bench.case import Skip
 from bench.rig import Counter, Given, Invalid, Replay, payments, run_document
-from cdp_pipeline.observability.logs import configure_logs
 from cdpplugin import Delivery, Plugin
 from cdpplugin.wire import encode_requests
 
@@ -74,7 +73,6 @@ def _run(
         "plugins": [{"name": "plugin", "type": "grpc", "path": str(plugin)}],
         "batch": dict(batch),
     }
-    configure_logs(level="warning")  # a line from every start would bury the numbers
     with TemporaryDirectory(prefix="cdp-bench-") as folder:
         run_document(document, Path(folder), Given({"source": source, "sink": sink}))
 
@@ -129,8 +127,13 @@ def process(*command: str, **environ: str) -> Iterator[None]:
             started.wait()
 
 
-def built_go_plugin(name: str, folder: Path) -> Path:
+def built_go_plugin(name: str, folder: Path, *flags: str) -> Path:
     """Build the Go plugin *name* into *folder*; return the folder in which it can be run.
+
+    Args:
+        name: A folder in `bench/plugins`.
+        folder: Where a folder of the same name is made.
+        flags: More flags of `go build`.
 
     Raises:
         Skip: There is no Go here, or it cannot build the plugin.
@@ -142,7 +145,7 @@ def built_go_plugin(name: str, folder: Path) -> Path:
     place.mkdir(exist_ok=True)
     shutil.copy(sources / "plugin.yaml", place)
     executable = str(place / name.replace("_", "-"))
-    command = [go, "build", "-trimpath", "-buildvcs=false", "-o", executable, "."]
+    command = [go, "build", "-trimpath", "-buildvcs=false", *flags, "-o", executable, "."]
     try:
         subprocess.run(
             command,

@@ -12,9 +12,11 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
-from cdp_pipeline.config import parse_pipeline
+from cdp_pipeline.config import load_pipeline
+from cdp_pipeline.config.settings import HostSettings
 from cdp_pipeline.host.catalog import Catalog
-from cdp_pipeline.host.running import RunResult, run_pipeline
+from cdp_pipeline.host.running import Running, RunResult, run_pipeline
+from cdp_pipeline.observability.logs import configure_logs
 from cdpplugin import (
     Base,
     Batch,
@@ -184,9 +186,21 @@ def run_given(
 
 
 def run_document(
-    document: Mapping[str, Any], folder: Path, catalog: Catalog | None = None
+    document: Mapping[str, Any],
+    folder: Path,
+    catalog: Catalog | None = None,
+    *,
+    settings: HostSettings | None = None,
+    on_started: Callable[[Running], None] = lambda _: None,
 ) -> tuple[RunResult, float]:
-    """Run a pipeline written as *document*; its state goes into *folder*.
+    """Run a pipeline written as *document*; its file and its state go into *folder*.
+
+    Args:
+        document: The pipeline, but for its name.
+        folder: Where everything is put.
+        catalog: The components that can be named; by default those installed.
+        settings: The host's settings.
+        on_started: Called once all plugins run.
 
     Returns:
         How it ended, and the seconds from the moment all plugins ran to the end.
@@ -194,16 +208,25 @@ def run_document(
     Raises:
         Invalid: It did not complete.
     """
-    text = json.dumps({"name": "bench", **document})
+    configure_logs(level="warning")  # a line from every start would bury the numbers
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "bench.yaml"
+    file.write_text(json.dumps({"name": "bench", **document}))
     environ = {"XDG_STATE_HOME": str(folder / "state"), "HOME": str(folder)}
-    config = parse_pipeline(text, folder / "bench.yaml", environ)
+    config = load_pipeline(file, environ)
     started: list[float] = []
+
+    def begun(running: Running) -> None:
+        started.append(perf_counter())
+        on_started(running)
+
     result = asyncio.run(
         run_pipeline(
             config,
             environ,
             catalog=catalog,
-            on_started=lambda _: started.append(perf_counter()),
+            settings=settings,
+            on_started=begun,
         )
     )
     elapsed_s = perf_counter() - started[0]

@@ -21,7 +21,6 @@ from bench.case import Skip
 from bench.process_plugins import BUILD_TIMEOUT_S, PLUGINS, Changed, last_line
 from bench.rig import Given, Invalid, Replay, payments, run_document
 from cdp_pipeline.config.paths import cache_folder
-from cdp_pipeline.observability.logs import configure_logs
 from cdpplugin import Batch, Context, JsonPayloads, Plugin
 
 EXTISM = "1.1.1"
@@ -79,14 +78,20 @@ def built_go(name: str, folder: Path) -> Path:
     return module
 
 
-def built_c(name: str, folder: Path) -> Path:
+def built_c(name: str, folder: Path, source: str = "change.c", *flags: str) -> Path:
     """Return the module of the C guest *name*, made by whatever compiler is here.
+
+    Args:
+        name: A folder in `bench/plugins`.
+        folder: Where the module is put.
+        source: The file in it.
+        flags: More flags of the compiler.
 
     Raises:
         Skip: None here makes modules.
     """
     module = folder / f"{name}.wasm"
-    command = ["sh", str(_ROOT / "sdk/c/wasm-cc"), "-o", str(module), "change.c"]
+    command = ["sh", str(_ROOT / "sdk/c/wasm-cc"), "-o", str(module), source, *flags]
     own = str(Path(sys.executable).parent)
     _run(command, PLUGINS / name, PATH=os.pathsep.join([own, os.environ["PATH"]]))
     return module
@@ -175,7 +180,6 @@ def _pipeline(module: Path, source: Plugin, sink: Plugin, batch: Mapping[str, An
         "plugins": [{"name": "guest", "type": "wasm", "path": str(module)}],
         "batch": dict(batch),
     }
-    configure_logs(level="warning")
     with TemporaryDirectory(prefix="cdp-bench-") as folder:
         run_document(document, Path(folder), Given({"source": source, "sink": sink}))
 

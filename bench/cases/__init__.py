@@ -6,7 +6,18 @@ from importlib import import_module
 
 from bench.case import Case
 
-NAMES = ("native", "overhead", "latency", "grpc", "wasm", "decode", "ledgers", "memory", "help")
+NAMES = (
+    "native",
+    "overhead",
+    "latency",
+    "grpc",
+    "wasm",
+    "reload",
+    "decode",
+    "ledgers",
+    "memory",
+    "help",
+)
 
 
 def load(name: str) -> Case:

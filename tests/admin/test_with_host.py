@@ -58,7 +58,7 @@ class Run:
                     ],
                     "source": {"plugin": "numbers"},
                     "pipeline": [
-                        {"plugin": "stamp", "name": "first"},
+                        {"plugin": "stamp", "name": "stamping"},
                         {"type": "save-to-jsonl", "config": {"path": "out.jsonl"}},
                     ],
                 }
@@ -126,10 +126,10 @@ async def test_a_live_plugin_is_reloaded_and_the_run_drained(tmp_path: Path) -> 
         run.stamp("1.1.0")
         reloaded = await command("plugin", "reload", "stamp")
         assert 0 == reloaded.code, reloaded.out + reloaded.err
-        assert "first: switched from stamp@1.0.0 to stamp@1.1.0" in reloaded.out
+        assert "stamping: switched from stamp@1.0.0 to stamp@1.1.0" in reloaded.out
 
         run.stamp("1.2.0", "raise RuntimeError('broken')")
-        broken = await command("plugin", "reload", "first")
+        broken = await command("plugin", "reload", "stamping")
         assert 4 == broken.code
         assert "error[plugin.load_failed]" in broken.out
         assert "stamp@1.1.0 goes on" in broken.out
@@ -137,7 +137,7 @@ async def test_a_live_plugin_is_reloaded_and_the_run_drained(tmp_path: Path) -> 
         status = json.loads((await command("status", "-o", "json")).out)
         assert ("stamped", "running") == (status["pipeline"], status["state"])
         assert 1 == status["plugins"][1]["reloads"]
-        logs = await command("plugin", "logs", "first")
+        logs = await command("plugin", "logs", "stamping")
         assert "the new version works" in logs.out
         assert 0 == (await command("pipeline", "drain")).code
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from cdpplugin import Batch, Delivery, JsonPayloads, encode_json
 
 ROOT = Path(__file__).parents[2]
 CASES = sorted(path.stem for path in (ROOT / "bench/cases").glob("[!_]*.py"))
@@ -68,6 +71,13 @@ class TestCases:
         assert {"Go plugin", "pynumaflow"} == set(found["facts"]["left out"])
         assert not {"Go plugin", "pynumaflow"} & set(found["series"])
         assert {"Python plugin", "plain unary server"} <= set(found["series"])
+
+    def test_reloads_lose_nothing(self, tiny: tuple[Path, str]) -> None:
+        """Every message is accounted for, or the case would not have ended well."""
+        facts = json.loads((tiny[0] / "reload.json").read_text())["facts"]
+        assert (0, 0) == (facts["lost"], facts["doubled"])
+        assert facts["Python plugin, messages"] > 0
+        assert {"Go plugin", "C guest"} == set(facts["left out"])
 
     def test_the_table_has_every_case(self, tiny: tuple[Path, str]) -> None:
         """A row a case, also for one that was not measured."""
@@ -131,3 +141,34 @@ class TestRounds:
         """A spent budget ends the rounds, but not before three of them."""
         samples = take_turns({"a": lambda: 1.0}, rounds=50, budget_s=0)
         assert {"a": [1.0] * 3} == samples
+
+
+class TestWitness:
+    """What the sink of the reload case says of the messages that reached it."""
+
+    @pytest.fixture
+    def witness(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        monkeypatch.syspath_prepend(str(ROOT))
+        return importlib.import_module("bench.reloads").Witness()
+
+    def check(self, witness: Any, *numbers: int, versions: Sequence[str] = ("1.0.0",)) -> None:
+        """Let messages arrive, 3 of which were sent, all of them stamped by one version."""
+        payloads = [encode_json({"version": "1.0.0"}) for _ in numbers]
+        batch = Batch(types="T", payloads=JsonPayloads(payloads), ids=list(map(str, numbers)))
+        asyncio.run(witness.consume(Delivery(batch, (), 0)))
+        witness.check(3, list(versions))
+
+    def test_passes_what_is_whole(self, witness: Any) -> None:
+        """Every number once and in order, from the versions in their turn."""
+        self.check(witness, 0, 1, 2)
+
+    @pytest.mark.parametrize("numbers", [(0, 2), (0, 1, 2, 2), (0, 2, 1), (0, 1, 1)])
+    def test_finds_what_is_not(self, witness: Any, numbers: tuple[int, ...]) -> None:
+        """A message that is lost, doubled or out of order makes the run invalid."""
+        with pytest.raises(Exception, match="were lost and"):
+            self.check(witness, *numbers)
+
+    def test_finds_a_switch_that_did_not_show(self, witness: Any) -> None:
+        """Each version stamps one run of messages."""
+        with pytest.raises(Exception, match="expected 2 runs of stamps, got 1"):
+            self.check(witness, 0, 1, 2, versions=["1.0.0", "1.0.1"])

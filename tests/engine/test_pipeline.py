@@ -433,10 +433,13 @@ class TestPause:
     async def test_a_stop_ends_it(self, bench: Bench) -> None:
         """A paused run that is stopped ends; what was not let in is read by the next run."""
         pipeline = bench.pipeline(ScriptedSource(numbers(1, 100)), MemoryConsumer())
+        told: list[bool] = []
+        pipeline.on_stop = lambda: told.append(pipeline.is_stopping)
         pipeline.pause()
         running = asyncio.create_task(pipeline.run())
         pipeline.stop()
         outcome = await asyncio.wait_for(running, 10)
+        assert [True] == told
         assert (True, []) == (outcome.stopped, outcome.failures)
         assert bench.position in (None, -1)
 

@@ -48,6 +48,13 @@ def wait_until(holds: Callable[[], bool], within_s: float = 20.0) -> None:
         time.sleep(0.02)
 
 
+def unix_sockets() -> set[str]:
+    """The Unix sockets that this process has open, by inode."""
+    links = [os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    lines = Path("/proc/net/unix").read_text().splitlines()[1:]
+    return {f"socket:[{line.split()[6]}]" for line in lines}.intersection(links)
+
+
 class Host:
     """A host in a process of its own, with one plugin."""
 
@@ -80,6 +87,20 @@ class TestStop:
         await handle.stop()
         assert 0.3 <= time.monotonic() - begun < 5
         assert "signal 9" in str(await handle._life.current.instance.ended)
+
+    async def test_leaves_no_connection_to_wait_for(self, workshop: Workshop) -> None:
+        """The connection is closed before the plugin has ended: it may wait for just that."""
+        before = unix_sockets()
+        handle = await workshop.raw("stubborn", grace_s=30.0)
+        await handle.process_batch(batch(1))
+        opened = unix_sockets() - before
+        stopping = asyncio.create_task(handle.stop())
+        async with asyncio.timeout(20):
+            while opened <= unix_sockets():  # the library opens some of its own, and keeps them
+                await asyncio.sleep(0.01)
+        assert not stopping.done()
+        handle._life.current.instance.kill()
+        await stopping
 
     async def test_children(self, workshop: Workshop) -> None:
         """What a plugin has started ends with it, in whatever session it is."""

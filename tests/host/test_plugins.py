@@ -104,3 +104,40 @@ class TestFolders:
         assert error is not None
         assert "plugin.not_found" == error.code
         assert str(tmp_path / "plugins") in error.message
+
+
+LATE = """\
+from cdpplugin import Base, OutputPart, Outputs, PluginMetadata
+
+class Late(Base):
+    def metadata(self):
+        schema = {"additionalProperties": False, "properties": {"limit": {"type": "integer"}}}
+        return PluginMetadata("late", "1.0.0", "processor", config_schema=schema)
+
+    async def process_batch(self, batch):
+        return Outputs([OutputPart(batch, range(len(batch)))])
+"""
+
+
+def test_a_schema_that_only_the_running_plugin_tells(tmp_path: Path) -> None:
+    """Its faults are told at their lines as well, before anything moves; exit code 2."""
+    (tmp_path / "late.py").write_text(LATE)
+    (tmp_path / "in.jsonl").write_text(json.dumps({"n": 1}) + "\n")
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(
+        "name: late\n"
+        "plugins: [{name: late, path: late.py}]\n"
+        "source: {type: jsonl, config: {path: in.jsonl}}\n"
+        "pipeline:\n"
+        "  - plugin: late\n"
+        "    config:\n"
+        "      limit: many\n"
+        "      lmit: 3\n"
+        "  - {type: save-to-jsonl, config: {path: out}}\n"
+    )
+    error = CliRunner().invoke(app, ["run", str(file)]).exception
+    assert isinstance(error, CdpError)
+    assert 2 == error.exit_code
+    assert f"{file}:7:14" in str(error)
+    assert f"{file}:8:7" in str(error)
+    assert not (tmp_path / "out").exists()

@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
+from cdp_pipeline.host.plugins import runtime_of
 from cdp_pipeline.manager.events import EventLog
 from cdp_pipeline.manager.manager import UnknownPlugin
 from cdpplugin import Batch
-from tests.manager.conftest import House, Stamp, candidate
+from tests.manager.conftest import CONTEXT, House, Stamp, candidate
 
 
 class TestNames:
@@ -41,6 +42,19 @@ class TestNames:
         await house.manager.unload("first")
         assert "stop" == plugin.began[-1]
         assert [] == house.manager.statuses()
+
+
+async def test_started_and_stopped_by_name(house: House) -> None:
+    """A plugin can be started and stopped by its stage; what is stopped says so."""
+    plugin = Stamp()
+    manager = house.manager
+    managed = await manager.load("only", "stamp", candidate(plugin), runtime=runtime_of)
+    await managed.configure({})
+    await manager.start("only", CONTEXT)
+    assert ["running"] == [status.state for status in manager.statuses()]
+    await manager.stop("only")
+    assert ["stopped"] == [status.state for status in manager.statuses()]
+    assert ["configure", "start", "stop"] == plugin.began
 
 
 async def test_status(house: House) -> None:

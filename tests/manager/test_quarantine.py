@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from cdp_pipeline.runtimes.lost import PluginLost
+from cdp_pipeline.runtimes.native import handle
 from cdpplugin import Batch
-from tests.manager._stream import Stream
+from tests.manager._stream import Numbers, Stream, Witness, pipeline
 from tests.manager.conftest import House, Stamp, candidate
 
 
@@ -61,3 +62,17 @@ class TestQuarantine:
         assert "switched" == (await house.reload(Stamp("1.0.2"))).outcome
         outputs = await asyncio.wait_for(asked, 10)
         assert "1.0.2" == outputs.parts[0].batch.payloads.value(0)["version"]
+
+    async def test_the_wait_ends_with_the_run(self, house: House, tmp_path: Path) -> None:
+        """A run that is to stop does not wait for a plugin that nobody brings back."""
+        house.settings(quarantine_wait_s=3600.0)
+        managed = await house.load(candidate(Stamp(answer=lost)))
+        run = pipeline(tmp_path, handle(Numbers()), managed, handle(Witness()))
+        running = asyncio.create_task(run.run())
+        async with asyncio.timeout(10):
+            while managed.status().state != "quarantined":
+                await asyncio.sleep(0.001)
+        run.stop()
+        house.manager.hurry()
+        outcome = await asyncio.wait_for(running, 10)
+        assert ["it died 6 times"] == [str(failure.error) for failure in outcome.failures]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +15,9 @@ from typing import Any
 import pytest
 
 from cdp_pipeline.runtimes.grpc.loader import GrpcLoader
+from cdp_pipeline.runtimes.lost import PluginLost
 from cdp_pipeline.runtimes.wasm.loader import WasmLoader
+from cdpplugin import Batch, PluginError, Retry
 from tests.grpc.conftest import marked
 from tests.manager._stream import Stream
 from tests.manager._versions import Guest, Process
@@ -107,3 +112,98 @@ async def test_the_plugins_own_cases(house: House, tmp_path: Path, plugin: Any) 
         assert outcome == report.outcome, report.error
     assert "1.0.1" == managed.metadata().version
     assert "`is stamped`" in report.error
+
+
+@pytest.mark.parametrize("plugin", [Process], ids=["grpc"], indirect=True)
+async def test_new_code_comes_in_by_a_reload_only(house: House, plugin: Any) -> None:
+    """A process that dies after its files changed does not come back as the new version."""
+    house.settings(quarantine_wait_s=60.0, probation_s=0.0)
+    managed = await house.load(plugin.candidate())
+    plugin.put("1.0.1")
+    os.kill(managed.current.handle._life.current.instance.process.pid, signal.SIGKILL)
+    with pytest.raises(PluginError, match=r"stamp@1\.0\.1 is now where stamp@1\.0\.0 was"):
+        await _asked_until_refused(managed)
+    house.next = plugin.candidate
+    assert "switched" == (await house.reload()).outcome
+    outputs = await managed.process_batch(Batch.of("Number", [{"n": 1}]))
+    assert "1.0.1" == outputs.parts[0].batch.payloads.value(0)["version"]
+
+
+async def _asked_until_refused(managed: Any) -> None:
+    """Ask until the plugin is not started again; until then the old version answers."""
+    while True:
+        try:
+            outputs = await managed.process_batch(Batch.of("Number", [{"n": 1}]))
+            assert "1.0.0" == outputs.parts[0].batch.payloads.value(0)["version"]
+        except Retry as error:
+            if "is now where" in str(error):
+                raise
+
+
+TALLY = """
+import os
+from cdpplugin import Base, JsonPayloads, OutputPart, Outputs, PluginMetadata, encode_json, serve
+
+class Tally(Base):
+    count = 0
+    def metadata(self):
+        return PluginMetadata("stamp", "VERSION", "processor", stateful=True)
+    async def start(self, context):
+        if "BAD" == "start":
+            os._exit(7)
+    async def export_state(self):
+        return str(self.count).encode()
+    async def import_state(self, state):
+        self.count = int(state)
+    async def process_batch(self, batch):
+        rows = range(len(batch))
+        self.count += len(rows)
+        texts = [encode_json({"count": self.count, "version": "VERSION"}) for _ in rows]
+        return Outputs([OutputPart(batch.replace(payloads=JsonPayloads(texts)), rows)])
+
+serve(Tally())
+"""
+
+
+class Tally(Process):
+    """A plugin in a process of its own that counts what it has seen."""
+
+    def put(self, version: str, bad: str = "") -> None:
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "main.py").write_text(TALLY.replace("VERSION", version).replace("BAD", bad))
+        told = {"name": "stamp", "version": version, "executable": "main.py", "stateful": True}
+        (self.folder / "plugin.yaml").write_text(json.dumps(told))
+
+
+async def tallied(managed: Any) -> Any:
+    outputs = await managed.process_batch(Batch.of("Number", [{"n": 1}]))
+    return outputs.parts[0].batch.payloads.value(0)
+
+
+@pytest.mark.parametrize("plugin", [Tally], ids=["grpc"], indirect=True)
+class TestState:
+    async def test_is_handed_over(self, house: House, plugin: Any) -> None:
+        """A new version goes on from the state; one that does not start leaves it where it is."""
+        managed = await house.load(plugin.candidate())
+        house.next = plugin.candidate
+        assert {"count": 1, "version": "1.0.0"} == await tallied(managed)
+        plugin.put("1.0.1", "start")
+        report = await house.reload()
+        assert ("rolled_back", "start") == (report.outcome, report.step)
+        assert {"count": 2, "version": "1.0.0"} == await tallied(managed)
+        plugin.put("1.0.2")
+        assert "switched" == (await house.reload()).outcome
+        assert {"count": 3, "version": "1.0.2"} == await tallied(managed)
+
+    async def test_that_died(self, house: House, plugin: Any) -> None:
+        """A state that died with its process is never taken for an empty one."""
+        managed = await house.load(plugin.candidate())
+        await tallied(managed)
+        instance = managed.current.handle._life.current.instance
+        os.kill(instance.process.pid, signal.SIGKILL)
+        await asyncio.wait_for(asyncio.shield(instance.ended), 20)
+        plugin.put("1.0.1")
+        house.next = plugin.candidate
+        assert "rolled_back" == (await house.reload()).outcome
+        with pytest.raises(PluginLost, match=r"has not given its state: .*SIGKILL"):
+            await tallied(managed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -79,9 +80,65 @@ class TestContent:
             assert place.has_changed()
             assert not place.has_changed()
 
-    def test_what_a_build_wrote(self, folder: Path) -> None:
-        """What is there after a build is what is there."""
+    def test_what_a_plugin_wrote(self, folder: Path) -> None:
+        """A file that a plugin made when it began is no change; one that was changed is one."""
         place = Place(folder)
-        (folder / "built").write_text("x")
-        place.remember()
+        (folder / "made").write_text("x")
+        place.accept_new()
         assert not place.has_changed()
+        (folder / "binary").write_bytes(b"edited while the plugin was reloaded")
+        place.accept_new()
+        assert place.has_changed()
+
+    def test_what_passes(self, folder: Path) -> None:
+        """Logs, and what an editor keeps beside a file, are no part of a plugin."""
+        place = Place(folder)
+        for name in ("out.log", "main.py~", "main.py.swp", "half.part"):
+            (folder / name).write_text("x")
+        assert not place.has_changed()
+
+
+async def test_a_folder_that_is_replaced(tmp_path: Path) -> None:
+    """A new version that is put in place as a whole, by a link or a new name, is seen each time."""
+    for version in "1", "2", "3":
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "main.py").write_text(version)
+    place = tmp_path / "current"
+    place.symlink_to("1")
+    found = changes({"enrich": place}, DEBOUNCE_S)
+    began = asyncio.create_task(first(found))
+    while not began.done():
+        (tmp_path / "1/main.py").write_text("1")
+        await asyncio.wait([began], timeout=0.5)
+    for version in "2", "3":
+        (tmp_path / "draft").symlink_to(version)
+        seen = asyncio.create_task(_content(found, place, version))
+        (tmp_path / "draft").rename(place)
+        await asyncio.wait_for(seen, 20)
+        (place / "main.py").write_text(f"{version} edited")
+        await asyncio.wait_for(_content(found, place, f"{version} edited"), 20)
+    await found.aclose()
+
+
+async def test_a_folder_that_is_away_for_a_while(tmp_path: Path) -> None:
+    """A folder that vanishes, and comes again, is watched again."""
+    place = tmp_path / "deep/plugin"
+    place.mkdir(parents=True)
+    found = changes({"enrich": place}, DEBOUNCE_S)
+    seen = asyncio.create_task(_content(found, place, "2"))
+    await asyncio.sleep(0)
+    shutil.rmtree(tmp_path / "deep")
+    place.mkdir(parents=True)
+    while not seen.done():
+        (place / "main.py").write_text("2")
+        await asyncio.wait([seen], timeout=0.5)
+    await seen
+    await found.aclose()
+
+
+async def _content(found: AsyncIterator[set[str]], place: Path, text: str) -> None:
+    """Wait for news of *place*, whose file has this text then."""
+    async for names in found:
+        file = place / "main.py"
+        if "enrich" in names and file.exists() and text == file.read_text():
+            return

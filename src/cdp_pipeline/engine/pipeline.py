@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,6 +88,10 @@ class Pipeline:
     Ends in one of three ways: the stream ends; `stop` is called; a stage fails. In each
     of them the source is stopped first, then everything that was read and can be kept
     is made durable and checkpointed. Cancelling `run` stops hard.
+
+    Attributes:
+        statistics: Live counters.
+        on_stop: Called when somebody asks the run to stop: whoever else waits may give up.
     """
 
     def __init__(self, spec: PipelineSpec, statistics: RunStatistics) -> None:
@@ -95,6 +99,7 @@ class Pipeline:
         self.statistics = statistics
         self._outcome = Outcome()
         self._patience = Patience()
+        self.on_stop: Callable[[], None] = lambda: None
         self._flowing = asyncio.Event()
         self._flowing.set()
         consumers = [step.spec.name for step in spec.steps if isinstance(step, ConsumerStep)]
@@ -144,6 +149,7 @@ class Pipeline:
         """Stop reading; what was read is finished, made durable and checkpointed."""
         self._outcome.stopped = True
         self._patience.end()
+        self.on_stop()
         self._stop_reading()
 
     def pause(self) -> None:

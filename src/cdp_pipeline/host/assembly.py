@@ -82,6 +82,8 @@ async def _launched(
 async def _configure(component: Component, handle: Handle) -> None:
     try:
         await handle.configure(component.config)
+    except CdpError:  # it does not fit the schema that the plugin has only now told
+        raise
     except ConfigInvalid as error:
         raise refused(component, error) from error
     except Exception as error:

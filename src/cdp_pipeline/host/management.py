@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cdp_pipeline.config.pipeline import PipelineConfig
 from cdp_pipeline.config.settings import HostSettings
+from cdp_pipeline.errors import CdpError
 from cdp_pipeline.host.components import Component
 from cdp_pipeline.host.renewal import Renewal
 from cdp_pipeline.manager.manager import PluginManager
@@ -17,6 +18,10 @@ from cdp_pipeline.observability.logs import logger
 
 _PIPELINE = ""
 """Name of the pipeline file among the places that are watched; no stage is called so."""
+
+
+_AGAIN_S = 10.0
+"""Wait before files are watched again after that has failed, in seconds."""
 
 
 def manager_settings(settings: HostSettings) -> ManagerSettings:
@@ -41,9 +46,16 @@ async def watch_files(
     places = _places(config, components)
     if not settings.hot_reload or not places:
         return
-    watch = _Watch(manager, renewal, components, places)
-    async for names in changes(places, settings.reload_debounce):
-        await watch.heed(names)
+    watch = await asyncio.to_thread(_Watch, manager, renewal, components, places)
+    while True:
+        try:
+            async for names in changes(places, settings.reload_debounce):
+                await watch.heed(names)
+        except Exception as error:  # such as: the system watches no more files
+            logger(pipeline=config.name).error(
+                "watching files has failed, trying again", error=repr(error), wait_s=_AGAIN_S
+            )
+        await asyncio.sleep(_AGAIN_S)
 
 
 def _places(config: PipelineConfig, components: Sequence[Component]) -> dict[str, Path]:
@@ -78,9 +90,12 @@ class _Watch:
             changed += [n for n in await self._reconfigured() if n not in changed]
         for name in changed:
             self._manager.handle(name).note("files_changed", "the plugin has changed")
-            await self._manager.reload(name, reason="change")
+            try:
+                await self._manager.reload(name, reason="change")
+            except CdpError as error:
+                logger(stage=name).warning("the plugin is not reloaded", error=str(error))
             if name in self._places:
-                await asyncio.to_thread(self._places[name].remember)
+                await asyncio.to_thread(self._places[name].accept_new)
 
     async def _reconfigured(self) -> list[str]:
         """Return the stages for which the pipeline file says something else than before."""

@@ -17,6 +17,7 @@ from cdp_pipeline.host.components import Component, Resolver
 from cdp_pipeline.host.plugins import Plugins
 from cdp_pipeline.manager.compatible import ReloadRefused
 from cdp_pipeline.manager.instance import Candidate, Renew
+from cdp_pipeline.observability.logs import mask_logs
 
 
 def candidate_of(component: Component) -> Candidate:
@@ -39,9 +40,11 @@ class Renewal:
         self._pipeline = pipeline
         self._plugins = plugins
         self._environ = environ
+        self._secrets = pipeline.secrets
 
     def of(self, component: Component) -> Renew:
         """Return what looks again at *component*."""
+        self._hide_secrets_of(component)
 
         async def renew() -> Candidate:
             return candidate_of(await asyncio.to_thread(self.again, component))
@@ -68,12 +71,23 @@ class Renewal:
             )
         resolver = Resolver(pipeline, self._plugins, self._environ)
         if stage is pipeline.source:
-            return resolver.source()
-        found = list(resolver.stages())[pipeline.stages.index(stage)]
+            found: Component | CdpError = resolver.source()
+        else:
+            found = list(resolver.stages())[pipeline.stages.index(stage)]
         if isinstance(found, CdpError):
             raise found
+        self._hide_secrets_of(found)
+        mask_logs(self._secrets.masked)
         return found
 
     def _current(self) -> PipelineConfig:
+        """Return what the file says now; while there is none, what it said last."""
         file = self._pipeline.file
-        return load_pipeline(file, self._environ) if file.is_file() else self._pipeline
+        if file.is_file():
+            self._pipeline = load_pipeline(file, self._environ)
+        return self._pipeline
+
+    def _hide_secrets_of(self, component: Component) -> None:
+        """Hide them from now on, beside all those before: an old version may still say them."""
+        texts = component.secrets.texts
+        self._secrets = self._secrets.including(texts)

@@ -127,6 +127,7 @@ async def run_pipeline(
             statistics = _statistics(components[0], stream, resumption)
             spec = _engine_spec(config, components, handles, store, resumption, letters)
             pipeline = Pipeline(spec, statistics)
+            pipeline.on_stop = manager.hurry
             running = Running(
                 pipeline, statistics, stream, manager, config.name, folder, resumption.notes
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cdp_pipeline.errors import CdpError
-from cdpplugin import PluginMetadata
+from cdpplugin import PluginMetadata, SourceDescription
 
 
 class ReloadRefused(CdpError):
@@ -25,6 +25,21 @@ def require_compatible(before: PluginMetadata, after: PluginMetadata) -> None:
                 f"expected `{name}` of {after.reference} to be {_shown(old)} as in "
                 f"{before.reference}, got {_shown(new)}",
                 hint="stop the pipeline and run it again with the new version",
+            )
+
+
+def require_same_stream(before: SourceDescription, after: SourceDescription, name: str) -> None:
+    """Refuse a source that reads another stream: no position would mean what it meant.
+
+    Raises:
+        ReloadRefused: plugin.reload_refused, naming what differs.
+    """
+    for field in ("identity", "network", "unit"):
+        old, new = getattr(before, field), getattr(after, field)
+        if old != new:
+            raise ReloadRefused(
+                f"expected {name} to read the stream whose `{field}` is `{old}`, got `{new}`",
+                hint="stop the pipeline; another stream is another run",
             )
 
 

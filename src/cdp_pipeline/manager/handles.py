@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Any
 
+from cdp_pipeline.manager.consuming import ManagedConsumer
 from cdp_pipeline.manager.instance import Instance
 from cdp_pipeline.manager.managed import Managed
+from cdp_pipeline.manager.probation import failures
 from cdpplugin import (
     Batch,
-    Context,
-    Delivery,
     Outputs,
     PluginMetadata,
     Resume,
@@ -29,17 +29,19 @@ REPLACED = "plugin.replaced"
 class Pinned:
     """A processor for one parcel: whatever it is asked, the same instance answers.
 
-    Only where that instance is lost, another one does.
+    Only where that instance is lost, or has failed and been replaced, another one does.
     """
 
-    __slots__ = ("_hold", "_instance", "_managed")
+    __slots__ = ("_has_failed", "_hold", "_instance", "_managed")
+    _instance: Instance
 
     def __init__(self, managed: ManagedProcessor) -> None:
         self._managed = managed
+        self._hold: object | None = None
+        self._has_failed = False
 
     async def __aenter__(self) -> Pinned:
-        self._hold = self._managed.held()
-        self._instance: Instance = await self._hold.__aenter__()
+        await self._pin()
         return self
 
     async def __aexit__(
@@ -48,7 +50,22 @@ class Pinned:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._hold.__aexit__(kind, error, trace)
+        self._let_go()
+
+    async def _pin(self) -> None:
+        self._instance, self._hold = await self._managed.admitted()
+
+    def _let_go(self) -> None:
+        if self._hold is not None:
+            self._instance.release(self._hold)
+            self._hold = None
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether another instance is to be asked: this one is stopped, or failed, and replaced."""
+        instance = self._instance
+        has_failed = self._has_failed or instance.is_given_up or instance.is_ending
+        return has_failed and instance is not self._managed.current
 
     def metadata(self) -> PluginMetadata:
         """Return what the instance says of itself."""
@@ -57,13 +74,18 @@ class Pinned:
     async def process_batch(self, batch: Batch) -> Outputs:
         """Answer *batch*; see `cdpplugin.Processor`."""
         while True:
+            if self._is_over:
+                self._let_go()
+                await self._pin()
             try:
-                return await self._managed.asked(self._instance, batch)
+                outputs = await self._managed.asked(self._instance, batch)
             except Exception as error:
+                self._has_failed = True
                 if not await self._managed.brought_back(self._instance, error):
                     raise
-                await self._hold.__aexit__(None, None, None)
-                await self.__aenter__()
+            else:
+                self._has_failed = bool(failures(outputs))
+                return outputs
 
 
 class ManagedProcessor(Managed):
@@ -90,65 +112,9 @@ class ManagedProcessor(Managed):
         except Exception:
             self.failed_rows += rows
             raise
-        self.failed_rows += len(outputs.errors)
+        self.failed_rows += len(failures(outputs))
         self.calls += 1
         return outputs
-
-
-class ManagedConsumer(Managed):
-    """A consumer: one call at a time."""
-
-    _durable: int | None = None
-
-    async def durable_position(self) -> int | None:
-        """Ask how far it is durable."""
-        position: int | None = await self.current.handle.durable_position()
-        return position
-
-    async def consume(self, delivery: Delivery) -> int | None:
-        """Hand over *delivery*; see `cdpplugin.Consumer`."""
-        rows = len(delivery.batch)
-        self.rows += rows
-        while True:
-            async with self.held() as instance:
-                try:
-                    position: int | None = await instance.handle.consume(delivery)
-                except Exception as error:
-                    if self._has_given_up(instance, error):
-                        continue
-                    if not await self.brought_back(instance, error):
-                        self.failed_rows += rows
-                        raise
-                    continue
-            self.calls += 1
-            return self._newest(position)
-
-    async def flush(self) -> int | None:
-        """Make everything taken so far durable; return the position."""
-        async with self.held() as instance:
-            return self._newest(await instance.handle.flush())
-
-    async def flush_now(self, instance: Instance) -> None:
-        """Make durable what *instance* has taken, before another one takes over."""
-        self._durable = self._newest(await instance.handle.flush())
-
-    async def forget(self, context: Context) -> Sequence[str]:
-        """Let it forget its position."""
-        done: Sequence[str] = await self.current.handle.forget(context)
-        return done
-
-    def _has_given_up(self, instance: Instance, error: Exception) -> bool:
-        """Tell whether a new version failed, and the old one is to be asked instead."""
-        probation = self.probation
-        if probation is None or instance is not probation.new:
-            return False
-        probation.fail(getattr(error, "code", "plugin.failed"), str(error))
-        return True
-
-    def _newest(self, position: int | None) -> int | None:
-        """Return the newest of this and of what the instance before had made durable."""
-        before, self._durable = self._durable, None
-        return max((p for p in (before, position) if p is not None), default=None)
 
 
 class ManagedSource(Managed):
@@ -198,6 +164,8 @@ class ManagedSource(Managed):
                 return found
             return None
         except Exception as error:
+            if instance is not self.current:
+                return None  # the one that has taken over reads on
             probation = self.probation
             if probation is not None and instance is probation.new:
                 probation.fail(getattr(error, "code", "plugin.failed"), str(error))

@@ -57,6 +57,7 @@ class Instance:
         candidate: What it was made from.
         since: When it came into its present state, ISO 8601 in UTC.
         reason: Why it is not running as it should; else empty.
+        is_given_up: Whether it was rolled back: whoever holds it still is to ask another one.
     """
 
     def __init__(self, handle: Any, candidate: Candidate) -> None:
@@ -64,9 +65,11 @@ class Instance:
         self.candidate = candidate
         self.reason = ""
         self.since = _now()
+        self.is_given_up = False
         self._lifecycle = Lifecycle(self.reference)
         self._holds: set[object] = set()
         self._released = asyncio.Event()
+        self._stopping: asyncio.Future[None] | None = None
 
     @classmethod
     async def load(cls, candidate: Candidate) -> Instance:
@@ -106,6 +109,7 @@ class Instance:
         """
         self._lifecycle.move(state)
         self.reason, self.since = reason, _now()
+        self._released.set()
 
     async def configure(self) -> None:
         """Hand over the configuration.
@@ -129,28 +133,45 @@ class Instance:
             await self.handle.start(context, state)
         self.move("running")
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether it is being stopped, or has been."""
+        return self._stopping is not None or self.state == "stopped"
+
+    def hold(self) -> object:
+        """Keep it from being stopped until `release` is called with what this returns."""
+        hold = object()
+        self._holds.add(hold)
+        return hold
+
+    def release(self, hold: object) -> None:
+        """Hold it no longer."""
+        self._holds.discard(hold)
+        self._released.set()
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep it from being stopped."""
-        hold = object()
-        self._holds.add(hold)
+        hold = self.hold()
         try:
             yield
         finally:
-            self._holds.discard(hold)
-            self._released.set()
+            self.release(hold)
 
     @property
     def in_flight(self) -> int:
         """How many callers hold it."""
         return len(self._holds)
 
-    async def settled(self, timeout_s: float) -> bool:
-        """Wait until none of those who hold it now does; False where that takes too long."""
+    async def settled(self, timeout_s: float, wanted: Callable[[], bool] = lambda: True) -> bool:
+        """Wait until none of those who hold it now does.
+
+        False: that takes too long, or, by a change of its state, is not *wanted* any more.
+        """
         now = set(self._holds)
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while now & self._holds:
+                while now & self._holds and wanted():
                     self._released.clear()
                     await self._released.wait()
         return not now & self._holds
@@ -163,8 +184,12 @@ class Instance:
         """
         if self.state == "stopped":
             return
+        if self._stopping is not None:  # whoever began hears how it went
+            await asyncio.wait([self._stopping])
+            return
+        self._stopping = asyncio.ensure_future(self.handle.stop())
         try:
-            await self.handle.stop()
+            await self._stopping
         finally:
             self.ended()
 

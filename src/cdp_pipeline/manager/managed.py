@@ -2,14 +2,14 @@
 
 Invariant 16: a message is processed wholly by one instance, and instances take over between
 parcels: after the first parcel of a new one no parcel goes to an old one, unless it is rolled
-back.
+back. What has failed is repeated by the instance that is there then.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from cdp_pipeline.manager.events import EventLog
@@ -18,7 +18,14 @@ from cdp_pipeline.manager.probation import Probation
 from cdp_pipeline.manager.settings import ManagerSettings
 from cdp_pipeline.manager.status import PluginStatus
 from cdp_pipeline.runtimes.lost import PluginLost
-from cdpplugin import Context, HealthStatus, PluginMetadata
+from cdpplugin import Context, HealthStatus, PluginError, PluginMetadata
+
+
+class NotAtRest(PluginError):
+    """Calls of a plugin that is to be replaced go on for too long."""
+
+    code = "plugin.not_at_rest"
+    hint = "reload it again when it has less to do"
 
 
 class Managed:
@@ -65,6 +72,7 @@ class Managed:
         self._open = asyncio.Event()
         self._open.set()
         self._changed = asyncio.Event()
+        self._hurried = asyncio.Event()
 
     def metadata(self) -> PluginMetadata:
         """Return what the present instance says of itself."""
@@ -93,10 +101,12 @@ class Managed:
     async def stop(self) -> None:
         """Stop the present instance, and the one that waits beside it."""
         probation, self.probation = self.probation, None
-        if probation is not None:
-            probation.ended.set()
-            await self._stop_quietly(probation.old)
-        await self.current.stop()
+        try:
+            if probation is not None:
+                probation.ended.set()
+                await self._stop_quietly(probation.old)
+        finally:
+            await self.current.stop()
 
     async def health(self) -> HealthStatus:
         """Ask the present instance how it is."""
@@ -135,23 +145,45 @@ class Managed:
     @asynccontextmanager
     async def held(self) -> AsyncIterator[Instance]:
         """Give the instance to be asked now, which is not stopped meanwhile."""
-        await self._open.wait()
+        instance, hold = await self.admitted()
+        try:
+            yield instance
+        finally:
+            instance.release(hold)
+
+    async def admitted(self) -> tuple[Instance, object]:
+        """Return the instance to be asked now, and the hold that keeps it.
+
+        Raises:
+            PluginLost: It has ended, and no other one took its place.
+        """
+        while not self._open.is_set():
+            await self._open.wait()
         instance = self.current
         if instance.state == "stopped":
             raise PluginLost(f"plugin `{instance.reference}` has ended: {instance.reason}")
-        with instance.held():
-            yield instance
+        return instance, instance.hold()
 
     @asynccontextmanager
     async def closed(self) -> AsyncIterator[None]:
-        """Let no new call begin, once those in progress have ended."""
+        """Let no new call begin, once those in progress have ended.
+
+        Raises:
+            NotAtRest: They have not ended in time.
+        """
         self._open.clear()
         try:
-            if self.current.is_serving:
-                await self.current.settled(self._settings.drain_timeout_s)
+            await self._at_rest(self.current)
             yield
         finally:
             self._open.set()
+
+    async def _at_rest(self, instance: Instance) -> None:
+        """Wait for the calls in progress; those of a plugin that is lost wait for another one."""
+        limit_s = self._settings.drain_timeout_s
+        settled = await instance.settled(limit_s, lambda: instance.is_serving)
+        if not settled and instance.is_serving:
+            raise NotAtRest(f"{instance.reference} has not ended its calls within {limit_s:g} s")
 
     def switch(self, new: Instance) -> None:
         """Let *new* be asked from now on."""
@@ -176,15 +208,41 @@ class Managed:
         A plugin that is lost goes into quarantine, and is waited for as long as the settings say.
         What a stateful one had gathered does not come back: nobody waits for it.
         """
-        if not isinstance(error, PluginLost) or self.metadata().stateful:
+        if self.metadata().stateful:
+            return False
+        if lost is not self.current and lost.is_ending:
+            return True
+        if not isinstance(error, PluginLost):
             return False
         changed = self.changed
         if lost is self.current:
             self.quarantine(str(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.quarantine_wait_s):
-                    await changed.wait()
+            if not self.can_be_brought_back:
+                return False
+            await self._wait_for(changed)
         return lost is not self.current
+
+    async def _wait_for(self, changed: asyncio.Event) -> None:
+        """Wait for another instance, as long as the settings say and the run is not to stop."""
+        waiting = [asyncio.ensure_future(each.wait()) for each in (changed, self._hurried)]
+        try:
+            await asyncio.wait(
+                waiting,
+                timeout=self._settings.quarantine_wait_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            for each in waiting:
+                each.cancel()
+
+    def hurry(self) -> None:
+        """Wait for no other instance, now and from now on: the run is to stop."""
+        self._hurried.set()
+
+    @property
+    def can_be_brought_back(self) -> bool:
+        """Whether another instance can go on where this one was lost."""
+        return not self.metadata().stateful
 
     @staticmethod
     async def _stop_quietly(instance: Instance) -> None:

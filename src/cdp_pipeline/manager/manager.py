@@ -9,24 +9,24 @@ reports = await manager.reload("enrich")                        # another instan
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from difflib import get_close_matches
-from time import monotonic
+from functools import partial
 from typing import Any
 
 from cdp_pipeline.errors import CdpError
 from cdp_pipeline.manager.admission import Machine, admit
+from cdp_pipeline.manager.background import Background
+from cdp_pipeline.manager.compatible import ReloadRefused
 from cdp_pipeline.manager.events import EventLog
 from cdp_pipeline.manager.handles import MANAGED
-from cdp_pipeline.manager.health import HealthWatch
 from cdp_pipeline.manager.instance import Candidate, Instance, Renew
 from cdp_pipeline.manager.managed import Managed
-from cdp_pipeline.manager.probation import Probation
-from cdp_pipeline.manager.reloading import Reload, Unfit
 from cdp_pipeline.manager.settings import ManagerSettings
 from cdp_pipeline.manager.status import PluginStatus, ReloadReport
+from cdp_pipeline.manager.upkeep import Upkeep
+from cdpplugin import Context, PluginMetadata
 
 
 class UnknownPlugin(CdpError):
@@ -47,8 +47,8 @@ class PluginManager:
         self.events = EventLog()
         self._settings = settings
         self._machine = machine or Machine.this()
-        self._plugins: dict[str, _Entry] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._plugins: dict[str, Upkeep] = {}
+        self._background = Background(settings)
 
     async def load(
         self,
@@ -76,9 +76,8 @@ class PluginManager:
         """
         instance = await Instance.load(candidate)
         metadata = instance.metadata
-        others = [each.managed.metadata().resources for each in self._plugins.values()]
         try:
-            admit(metadata, others, self._machine, self._settings.max_plugins)
+            self._admit(name, metadata)
         except CdpError:
             with suppress(Exception):
                 await instance.stop()
@@ -92,7 +91,9 @@ class PluginManager:
             events=self.events,
             not_reloadable=not_reloadable,
         )
-        self._plugins[name] = _Entry(managed, renew, HealthWatch(managed, self._settings))
+        self._plugins[name] = Upkeep(
+            managed, renew, partial(self._admit, name), self._background, self._settings
+        )
         return managed
 
     def handle(self, name: str) -> Managed:
@@ -105,16 +106,49 @@ class PluginManager:
             raise self._unknown(name)
         return self._plugins[name].managed
 
+    async def start(self, name: str, context: Context) -> None:
+        """Start a plugin that is configured.
+
+        Raises:
+            UnknownPlugin: There is no such stage.
+            PluginError: It does not start.
+        """
+        await self.handle(name).start(context)
+
+    async def stop(self, name: str) -> None:
+        """Stop a plugin; it stays known, and says that it is stopped.
+
+        Raises:
+            UnknownPlugin: There is no such stage.
+            PluginError: It failed to stop.
+        """
+        await self.handle(name).stop()
+
     def watch(self) -> None:
         """Ask every plugin how it is, from now on, until `end`."""
-        for name in self._plugins:
-            self._spawn(self._watch_health(name))
+        for plugin in self._plugins.values():
+            self._background.spawn(plugin.watch_health())
+
+    def hurry(self) -> None:
+        """Let no message wait for a plugin that is out of service: the run is to stop."""
+        for entry in self._plugins.values():
+            entry.managed.hurry()
 
     async def end(self) -> None:
-        """End what goes on in the background; plugins are stopped by their handles."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """End what goes on in the background; plugins are stopped by their handles.
+
+        A reload in progress is given up, and what was replaced is stopped.
+        """
+        await self._background.end()
+
+    def _admit(self, name: str, metadata: PluginMetadata) -> None:
+        """Refuse a plugin for stage *name* for which there is no room beside the others.
+
+        Raises:
+            AdmissionRefused: There is none.
+        """
+        others = [e.managed.metadata().resources for n, e in self._plugins.items() if n != name]
+        admit(metadata, others, self._machine, self._settings.max_plugins)
 
     async def unload(self, name: str) -> None:
         """Stop a plugin and forget it.
@@ -123,9 +157,8 @@ class PluginManager:
             UnknownPlugin: There is no such stage.
             PluginError: It failed to stop.
         """
-        managed = self.handle(name)
-        del self._plugins[name]
-        await managed.stop()
+        self.handle(name)
+        await self._plugins.pop(name).unload()
 
     def statuses(self) -> list[PluginStatus]:
         """Return how each plugin is, in the order of the pipeline."""
@@ -151,121 +184,26 @@ class PluginManager:
             name: A stage, or a listed plugin.
             reason: Why, for the events.
 
+        A reload that has begun goes on to its end, also where its caller is gone.
+
         Raises:
             UnknownPlugin: There is no such plugin.
+            ReloadRefused: The run ends.
         """
-        return [await self._reload(stage, reason) for stage in self.named(name)]
+        return [await self._reload_through(stage, reason) for stage in self.named(name)]
 
-    async def _reload(self, name: str, reason: str) -> ReloadReport:
-        entry = self._plugins[name]
-        managed = entry.managed
-        async with entry.turn:
-            managed.note("reload_began", "reloading the plugin", why=reason)
-            await self._confirm(entry)
-            reload = Reload(managed, self._settings)
-            report = await reload.run(entry.renewed)
-            if report.outcome == "switched":
-                managed.reloads += 1
-                managed.note("reload_switched", "the new version works", **_facts(report))
-                await self._observe(entry, reload)
-            else:
-                kind = "reload_refused" if report.outcome == "refused" else "rolled_back"
-                managed.note(kind, "the old version goes on", **_facts(report))
-        return report
-
-    async def _observe(self, entry: _Entry, reload: Reload) -> None:
-        """Keep the old version beside the new one for a while, where that can be."""
-        old, new, managed = reload.old, _new(reload), entry.managed
-        if old.state != "running" or old.metadata.stateful or not self._settings.probation_s:
-            await self._retire(old)
-            return
-
-        def back(failed: Instance, code: str, why: str) -> None:
-            managed.probation = None
-            managed.switch(old)
-            managed.note(
-                "rolled_back",
-                "the old version works again",
-                code=code,
-                reason=why,
-                failed=failed.reference,
-            )
-            self._spawn(self._retire(failed))
-
-        probation = managed.probation = Probation(old, new, back)
-        self._spawn(self._probe(entry, probation))
-
-    async def _probe(self, entry: _Entry, probation: Probation) -> None:
+    async def _reload_through(self, name: str, reason: str) -> ReloadReport:
+        ended = ReloadRefused(f"`{name}` is not reloaded: the run ends")
+        if self._background.has_ended:
+            raise ended
+        task = self._background.spawn(self._plugins[name].reload(reason))
         try:
-            async with asyncio.timeout(self._settings.probation_s):
-                await probation.ended.wait()
-        except TimeoutError:
-            async with entry.turn:
-                if entry.managed.probation is probation:
-                    await self._confirm(entry)
-
-    async def _confirm(self, entry: _Entry) -> None:
-        """End the probation of a plugin, if there is one: the new version stays."""
-        managed, probation = entry.managed, entry.managed.probation
-        if probation is None:
-            return
-        await probation.new.settled(self._settings.drain_timeout_s)
-        if managed.probation is not probation:
-            return
-        managed.probation = None
-        probation.ended.set()
-        managed.note("reload_confirmed", "the new version stays")
-        await self._retire(probation.old)
-
-    async def _retire(self, instance: Instance) -> None:
-        """Stop an instance once nobody holds it any more."""
-        if instance.is_serving or instance.state == "quarantined":
-            instance.move("draining")
-        await instance.settled(self._settings.drain_timeout_s)
-        with suppress(Exception):
-            await instance.stop()
-
-    async def _watch_health(self, name: str) -> None:
-        entry = self._plugins[name]
-        while True:
-            await asyncio.sleep(self._settings.health_interval_s)
-            if not await entry.health.check():
-                continue
-            probation = entry.managed.probation
-            if probation is not None and probation.new is entry.managed.current:
-                probation.fail(Unfit.code, probation.new.reason)
-            else:
-                await self._replace(entry)
-
-    async def _replace(self, entry: _Entry) -> None:
-        """Put a new instance of the same version in an unhealthy one's place."""
-        managed, settings = entry.managed, self._settings
-        metadata = managed.metadata()
-        if metadata.type != "processor" or metadata.stateful or managed.not_reloadable:
-            return
-        window_s = settings.replacement_window_s
-        while entry.replaced and entry.replaced[0] < monotonic() - window_s:
-            entry.replaced.popleft()
-        count = len(entry.replaced)
-        if count >= settings.max_replacements:
-            managed.quarantine(f"replaced {count} times within {window_s:g} s, still unhealthy")
-            return
-        await asyncio.sleep(settings.replacement_delay_s * 2**count if count else 0.0)
-        async with entry.turn:
-            if managed.current.state != "unhealthy":
-                return
-            entry.replaced.append(monotonic())
-            reload = Reload(managed, settings)
-            report = await reload.run(_again(managed.current.candidate))
-            if report.outcome == "switched":
-                managed.replacements += 1
-                await self._retire(reload.old)
-            managed.note("replaced", "an unhealthy instance was replaced", **_facts(report))
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            report: ReloadReport = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled() and self._background.has_ended:
+                raise ended from None
+            raise
+        return report
 
     def _unknown(self, name: str) -> UnknownPlugin:
         known = [*self._plugins, *(e.managed.plugin for e in self._plugins.values())]
@@ -274,39 +212,3 @@ class PluginManager:
             f"the pipeline has no plugin `{name}`",
             hint=f"did you mean `{near[0]}`?" if near else "`flowctl plugin list` shows them",
         )
-
-
-class _Entry:
-    """What the manager keeps of one plugin."""
-
-    def __init__(self, managed: Managed, renew: Renew | None, health: HealthWatch) -> None:
-        self.managed = managed
-        self.health = health
-        self.turn = asyncio.Lock()
-        self.replaced: deque[float] = deque()
-        self._renew = renew
-
-    async def renewed(self) -> Candidate:
-        """Return what the plugin is made from now."""
-        return self.managed.current.candidate if self._renew is None else await self._renew()
-
-
-def _new(reload: Reload) -> Instance:
-    """Return the instance that took over."""
-    assert reload.new is not None
-    return reload.new
-
-
-def _again(candidate: Candidate) -> Renew:
-    async def same() -> Candidate:
-        return candidate
-
-    return same
-
-
-def _facts(report: ReloadReport) -> dict[str, Any]:
-    """Return what of a report belongs into an event."""
-    facts: dict[str, Any] = {"before": report.before, "after": report.after}
-    if report.error:
-        facts |= {"step": report.step, "code": report.code, "error": report.error}
-    return facts | {"timings_s": dict(report.timings_s)}

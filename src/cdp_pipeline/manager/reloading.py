@@ -5,25 +5,31 @@ cases while the old one works. Only then does it take over, between two parcels.
 before that ends the new instance, and nothing else has happened.
 
 A plugin with a state, and a consumer that keeps a position, cannot have two instances at work:
-there the old one comes to rest first, and is started again if the new one does not start.
+there the old one comes to rest first, and is started again if the new one does not start. One
+that cannot give its state without being ended is asked for it only once another instance of the
+new version has been seen to start: what it was made from may be gone by then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from cdp_pipeline.artifacts.cases import CaseAnswer
 from cdp_pipeline.errors import CdpError
-from cdp_pipeline.manager.compatible import ReloadRefused, require_compatible
-from cdp_pipeline.manager.handles import ManagedConsumer
+from cdp_pipeline.manager.compatible import (
+    ReloadRefused,
+    require_compatible,
+    require_same_stream,
+)
+from cdp_pipeline.manager.consuming import ManagedConsumer
 from cdp_pipeline.manager.instance import Instance, Renew
 from cdp_pipeline.manager.managed import Managed
 from cdp_pipeline.manager.settings import ManagerSettings
 from cdp_pipeline.manager.status import Outcome, ReloadReport
-from cdpplugin import Fatal, PluginError
+from cdpplugin import Fatal, PluginError, PluginMetadata
 from cdpplugin.function import as_plugin_error
 
 
@@ -37,17 +43,34 @@ class Unfit(PluginError):
 class Reload:
     """One reload of one plugin.
 
+    Args:
+        managed: The plugin.
+        settings: How long the steps may take.
+        admit: Refuses a version for which there is no room.
+        end: Ends an instance that works for nobody any more, whoever is cancelled meanwhile.
+
     Attributes:
         old: The instance that works.
         new: The one that is to take over; None until it is loaded.
     """
 
-    def __init__(self, managed: Managed, settings: ManagerSettings) -> None:
+    def __init__(
+        self,
+        managed: Managed,
+        settings: ManagerSettings,
+        *,
+        admit: Callable[[PluginMetadata], None],
+        end: Callable[[Instance], Awaitable[None]],
+    ) -> None:
         self.old = managed.current
         self.new: Instance | None = None
         self._managed = managed
         self._settings = settings
         self._before = managed.metadata().reference
+        self._admit = admit
+        self._end = end
+        self._gives_state = False
+        self._state: bytes | None = None
         self._step = "load"
         self._timings: dict[str, float] = {}
 
@@ -57,11 +80,6 @@ class Reload:
         try:
             await self._tried(renew)
             report = self._report("switched")
-        except TimeoutError:
-            await self._end_new()
-            limit_s = self._settings.reload_timeout_s
-            late = Unfit(f"the new version was not ready within {limit_s:g} s")
-            report = self._report("rolled_back", late)
         except Exception as error:
             await self._end_new()
             refused = isinstance(error, ReloadRefused)
@@ -80,19 +98,26 @@ class Reload:
             new = self.new = await Instance.load(await renew())
             require_compatible(self.old.metadata, new.metadata)
             self._require_state(new)
-        async with asyncio.timeout(self._settings.reload_timeout_s):
-            with self._timed("configure"):
-                await new.configure()
-            if await self._is_exclusive():
-                await self._take_over_alone(new)
-            else:
-                await self._take_over(new)
+            self._admit(new.metadata)
+        limit_s = self._settings.reload_timeout_s
+        try:
+            async with asyncio.timeout(limit_s) as limit:
+                with self._timed("configure"):
+                    await new.configure()
+                if await self._is_exclusive():
+                    await self._take_over_alone(new)
+                else:
+                    await self._take_over(new)
+        except TimeoutError:
+            if limit.expired():
+                raise Unfit(f"the new version was not ready within {limit_s:g} s") from None
+            raise
 
     def _require_state(self, new: Instance) -> None:
         """Refuse to lose a state."""
         if not new.metadata.stateful:
             return
-        if self.old.state == "quarantined":
+        if self.old.state in ("quarantined", "stopped"):
             raise ReloadRefused(
                 "the plugin's state is lost, a new version cannot go on from it",
                 hint="run the pipeline again: it goes on from the checkpoint",
@@ -128,15 +153,18 @@ class Reload:
     async def _take_over_alone(self, new: Instance) -> None:
         managed = self._managed
         assert managed.context is not None
+        if self._ends_for_its_state:
+            await self._try_without_state(new)
         with self._timed("switch"):
             async with managed.closed():
-                state = await self._rested()
                 try:
+                    state = await self._rested()
                     with self._timed("start"):
                         await new.start(managed.context, state)
                     await self._require_sound(new)
-                except BaseException:
-                    await self._restore(state)
+                except BaseException as error:
+                    await self._end_new()  # first: the two may not be at work together
+                    await self._restore(error)
                     raise
                 managed.switch(new)
 
@@ -144,34 +172,70 @@ class Reload:
         """Bring the old instance to rest; return its state, if it has one."""
         if isinstance(self._managed, ManagedConsumer):
             await self._managed.flush_now(self.old)
-            await self.old.stop()
+            await self._end(self.old)
             return None
-        state: bytes = await self.old.handle.export_state()
-        return state
+        self._gives_state = True
+        self._state = await self.old.handle.export_state()
+        return self._state
 
-    async def _restore(self, state: bytes | None) -> None:
-        """Let the old version work again after the new one has failed.
+    async def _restore(self, failure: BaseException) -> None:
+        """Let the old version work again after *failure*.
 
         Raises:
-            Fatal: It does not start either; the run cannot go on.
+            Fatal: It does not start either, or its state is lost; the run cannot go on.
         """
-        old, managed = self.old, self._managed
-        if state is not None and hasattr(old.handle, "import_state"):
-            return  # it has only been asked
-        old.ended()
-        assert managed.context is not None
+        old = self.old
+        is_stopped_by_it = self._gives_state and self._ends_for_its_state
+        if not is_stopped_by_it and not old.is_ending:
+            return
+        await self._end(old)
+        again: Instance | None = None
         try:
+            if self._gives_state and self._state is None:
+                raise Unfit(f"{self._before} has not given its state: {failure}")
             again = await Instance.load(old.candidate)
-            await again.configure()
-            await again.start(managed.context, state)
-        except Exception as error:
+            await self._begin(again)
+        except BaseException as error:
             old.reason = str(error)
+            if again is not None:
+                await self._end(again)
+            if not isinstance(error, Exception):
+                raise
             raise Fatal(
-                f"neither the new version nor {self._before} starts: {error}",
+                f"neither the new version nor {self._before} can go on: {error}",
                 code="plugin.start_failed",
                 hint="mend the plugin, and run the pipeline again",
             ) from error
-        managed.switch(again)
+        self._managed.switch(again)
+
+    @property
+    def _ends_for_its_state(self) -> bool:
+        """Whether the old instance is stopped by being asked for its state."""
+        return self.old.metadata.stateful and not hasattr(self.old.handle, "import_state")
+
+    async def _try_without_state(self, new: Instance) -> None:
+        """See another instance of the new version start, before the old one is ended for it."""
+        assert self._managed.context is not None
+        trial = await Instance.load(new.candidate)
+        try:
+            await trial.configure()
+            with self._timed("start"):
+                await trial.start(self._managed.context)
+            await self._require_sound(trial)
+        finally:
+            await self._end(trial)
+
+    async def _begin(self, again: Instance) -> None:
+        """Start the old version anew.
+
+        Raises:
+            Unfit: What it was made from is not there any more.
+        """
+        assert self._managed.context is not None
+        if again.reference != self._before:
+            raise Unfit(f"where {self._before} was, there is {again.reference}")
+        await again.configure()
+        await again.start(self._managed.context, self._state)
 
     async def _require_sound(self, new: Instance) -> None:
         """Ask a started instance how it is, and try it with its cases.
@@ -183,6 +247,10 @@ class Reload:
             status = await new.handle.health()
             if status.status == "unhealthy":
                 raise Unfit(f"{new.reference} is unhealthy: {status.message}")
+            if new.metadata.type == "source":
+                require_same_stream(
+                    await self.old.handle.describe(), await new.handle.describe(), new.reference
+                )
         cases = () if new.metadata.stateful else new.candidate.cases
         if not cases or new.metadata.type != "processor":
             return
@@ -194,8 +262,7 @@ class Reload:
 
     async def _end_new(self) -> None:
         if self.new is not None:
-            with suppress(Exception):
-                await self.new.stop()
+            await self._end(self.new)
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:

@@ -17,6 +17,7 @@ class ManagerSettings:
         probation_s: How long a new version may still be rolled back after it took over.
         reload_timeout_s: Longest wait for a loaded new version to be ready.
         drain_timeout_s: Longest wait for the calls of an instance that is replaced.
+        stop_timeout_s: Longest wait for the end of an instance that works for nobody.
         quarantine_wait_s: How long messages wait for a plugin in quarantine before it fails them.
         max_plugins: Most plugins that run at a time.
         max_replacements: Unhealthy instances replaced within the window before quarantine.
@@ -31,6 +32,7 @@ class ManagerSettings:
     probation_s: float = 10.0
     reload_timeout_s: float = 120.0
     drain_timeout_s: float = 60.0
+    stop_timeout_s: float = 60.0
     quarantine_wait_s: float = 0.0
     max_plugins: int = 64
     max_replacements: int = 5

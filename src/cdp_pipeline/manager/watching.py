@@ -11,14 +11,20 @@ import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 NOT_WATCHED = frozenset({"node_modules", "__pycache__", "target", ".git", ".venv"})
+_PASSING = (".log", ".tmp", ".swp", ".part", ".pid", ".sock", "~")
+"""Ends of names that come and go with a plugin at work, or an editor."""
 _MOST_FILES = 20_000
+_QUIET_MS = 1000
+"""After a silence of so long it is looked whether the folders are the same still."""
 _MOST_TRIES = 600
 
 Facts = tuple[tuple[str, int, int], ...]
+Folders = Mapping[Path, tuple[int, int]]
 
 
 class Place:
@@ -26,16 +32,20 @@ class Place:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._digest = digest(path)
+        self._contents = contents(path)
 
     def has_changed(self) -> bool:
         """Tell whether the content is another one than the last time; remember it."""
-        before, self._digest = self._digest, digest(self.path)
-        return before != self._digest
+        before, self._contents = self._contents, contents(self.path)
+        return before != self._contents
 
-    def remember(self) -> None:
-        """Remember the content as it is now: what a build has written is no change."""
-        self._digest = digest(self.path)
+    def accept_new(self) -> None:
+        """Let files that were not there before be no change: a plugin at work wrote them.
+
+        What was there and is another one now is a change still: somebody may have changed it
+        after it was read.
+        """
+        self._contents = contents(self.path) | self._contents
 
 
 async def changes(places: Mapping[str, Path], debounce_s: float) -> AsyncIterator[set[str]]:
@@ -45,43 +55,65 @@ async def changes(places: Mapping[str, Path], debounce_s: float) -> AsyncIterato
         places: Folders and files by name.
         debounce_s: For how long nothing may have changed.
     """
+    where = {name: path.absolute() for name, path in places.items()}
+    unseen: set[str] = set()
+    while True:
+        folders = await asyncio.to_thread(_folders, where.values())
+        async with aclosing(_seen(folders, debounce_s)) as stream:
+            async for paths in stream:
+                names = {n for n, place in where.items() if any(_concerns(place, p) for p in paths)}
+                names |= unseen
+                unseen = set()
+                for name in names:
+                    await whole(where[name], debounce_s)
+                if names:
+                    yield names
+                if await asyncio.to_thread(_folders, where.values()) != folders:
+                    break  # there are others to be watched now
+        unseen = set(where)  # whatever happened while nobody watched
+
+
+async def _seen(folders: Folders, debounce_s: float) -> AsyncGenerator[set[Path], None]:
+    """Yield the paths that change directly in one of *folders*; none, when it is quiet."""
     from watchfiles import awatch
 
-    watched = {_watched(path) for path in places.values()}
+    if not folders:
+        await asyncio.sleep(_QUIET_MS / 1000)
+        return
     async for seen in awatch(
-        *watched, debounce=max(50, int(debounce_s * 1000)), step=50, recursive=True
+        *folders,
+        watch_filter=None,
+        debounce=max(50, int(debounce_s * 1000)),
+        step=50,
+        recursive=False,
+        rust_timeout=_QUIET_MS,
+        yield_on_timeout=True,
+        ignore_permission_denied=True,
     ):
-        paths = [Path(path) for _, path in seen]
-        names = {
-            name for name, place in places.items() if any(_concerns(place, path) for path in paths)
-        }
-        for name in names:
-            await whole(places[name], debounce_s)
-        if names:
-            yield names
+        yield {Path(path) for _, path in seen}
 
 
 async def whole(place: Path, debounce_s: float) -> None:
     """Wait until *place* has not changed for a while and nobody writes to it."""
-    before = facts(place)
+    before = await asyncio.to_thread(facts, place)
     for _ in range(_MOST_TRIES):
         await asyncio.sleep(max(debounce_s, 0.02))
-        now = facts(place)
-        if now == before and not any(_is_written_to(path) for path in _files(place)):
+        now = await asyncio.to_thread(facts, place)
+        if now == before and not await asyncio.to_thread(_is_any_written_to, place):
             return
         before = now
 
 
-def digest(place: Path) -> str:
-    """Return a digest of the names and contents of a folder's files, or of one file."""
-    total = hashlib.sha256()
+def contents(place: Path) -> dict[str, bytes]:
+    """Return a digest of each of a folder's files, or of one file, by name."""
+    found = {}
     for path in _files(place):
-        total.update(str(path).encode() + b"\0")
         try:
-            total.update(hashlib.sha256(path.read_bytes()).digest())
+            with path.open("rb") as file:
+                found[str(path)] = hashlib.file_digest(file, "sha256").digest()
         except OSError:
-            total.update(b"gone")
-    return total.hexdigest()
+            found[str(path)] = b"gone"
+    return found
 
 
 def facts(place: Path) -> Facts:
@@ -103,26 +135,46 @@ def _files(place: Path) -> Iterator[Path]:
         return
     count = 0
     for folder, folders, names in os.walk(place):
-        folders[:] = sorted(n for n in folders if n not in NOT_WATCHED and not n.startswith("."))
-        for name in sorted(names):
+        folders[:] = sorted(filter(_is_watched, folders))
+        for name in sorted(filter(_is_watched, names)):
             path = Path(folder) / name
-            if path.is_file() and not name.startswith(".") and count < _MOST_FILES:
+            if count < _MOST_FILES and path.is_file():
                 count += 1
                 yield path
 
 
-def _watched(path: Path) -> Path:
-    """Return what to watch for *path*: a file may be replaced by another one of its name."""
-    return path if path.is_dir() else path.parent
+def _folders(places: Iterable[Path]) -> Folders:
+    """Return each folder to watch, and which one it is: another may come in its place.
+
+    A file and a folder may be replaced by another of its name, which its parent sees. Only what
+    is watched is opened: no folder of packages, and nothing else that lies beside a place.
+    """
+    found = {}
+    for place in places:
+        paths = [place.parent]
+        for folder, folders, _ in os.walk(place):
+            folders[:] = [n for n in folders if _is_watched(n)]
+            paths.append(Path(folder))
+        for path in paths[:_MOST_FILES]:
+            with suppress(OSError):
+                status = path.stat()
+                found[path] = status.st_dev, status.st_ino
+    return found
+
+
+def _is_any_written_to(place: Path) -> bool:
+    return any(_is_written_to(path) for path in _files(place))
+
+
+def _is_watched(name: str) -> bool:
+    """Tell whether a file or folder of this name is part of a plugin."""
+    return name not in NOT_WATCHED and not name.startswith(".") and not name.endswith(_PASSING)
 
 
 def _concerns(place: Path, path: Path) -> bool:
-    if not place.is_dir():
-        return path == place
     if not path.is_relative_to(place):
         return False
-    parts = path.relative_to(place).parts
-    return not any(part in NOT_WATCHED or part.startswith(".") for part in parts)
+    return all(_is_watched(part) for part in path.relative_to(place).parts)
 
 
 def _is_written_to(path: Path) -> bool:

@@ -50,12 +50,14 @@ class Launcher(Protocol):
         policy: When one that died is started again.
         again: What that is called in the log.
         passes_config: Whether a configuration can be put into the environment.
+        keeps_version: Whether one that is started again must be the version that died.
         mechanisms: By what each limit is held.
     """
 
     policy: RestartPolicy
     again: str
     passes_config: bool
+    keeps_version: bool
     mechanisms: Mechanisms
 
     async def launch(self, config: bytes | None) -> Connection:
@@ -185,6 +187,8 @@ class Life:
             if begun and connection.is_alive:
                 answer = await self.call(connection, client.STOP, request, STOP_S)
                 return answer.exported_state
+            if begun and export_state:  # an empty state would pass for what it had gathered
+                raise self._state_lost(connection)
         except (faults.PluginCrashed, faults.PluginUnavailable) as error:
             if export_state:
                 raise
@@ -299,7 +303,7 @@ class Life:
         ending = instance.ended.result()
         what = f"plugin `{self._reference}` {ending}"
         if self._stateful and self._context is not None:
-            raise faults.StateLost(with_last_lines(what, instance.last_lines))
+            raise self._state_lost(dead)
         if self._deaths.are_too_many:
             window = self._launcher.policy.window_s
             count = self._deaths.count
@@ -307,11 +311,18 @@ class Life:
             lines = with_last_lines(message, instance.last_lines)
             raise faults.PluginWornOut(lines, **faults.cause(ending))
 
+    def _state_lost(self, dead: Connection) -> faults.StateLost:
+        instance = dead.instance
+        how = instance.ended.result() if instance.ended.done() else "was ended by the host"
+        what = f"plugin `{self._reference}` {how}"
+        return faults.StateLost(with_last_lines(what, instance.last_lines))
+
     async def _begin_again(self) -> None:
         has_configure = pb.FEATURE_CONFIGURE in self._connection.features
         in_environment = None if has_configure else self._config
         connection = await self._launcher.launch(in_environment)
         try:
+            self._require_version(connection)
             if has_configure and self._config is not None:
                 await self._configure(connection)
             if self._context is not None:
@@ -320,6 +331,20 @@ class Life:
             await connection.close()
             raise
         self._connection = connection
+
+    def _require_version(self, connection: Connection) -> None:
+        """Refuse what has come to stand in the plugin's place: only a reload brings new code in.
+
+        Raises:
+            PluginError: It is another version than the one that died.
+        """
+        before, now = self._connection.metadata.reference, connection.metadata.reference
+        if self._launcher.keeps_version and now != before:
+            raise PluginError(
+                f"plugin `{self._reference}` cannot be started again: {now} is now where "
+                f"{before} was",
+                hint="`flowctl plugin reload` puts the new version in its place",
+            )
 
     async def _configure(self, connection: Connection) -> None:
         request = pb.ConfigureRequest(config=self._config or b"{}")

@@ -98,11 +98,13 @@ class LocalLauncher:
         policy: When it is started again after it died.
         again: What that is called in the log.
         passes_config: True: it finds its configuration in `PLUGIN_CONFIG`.
+        keeps_version: True: only the host puts another version in its place.
         mechanisms: By what each limit is held.
     """
 
     again = "starting the plugin again"
     passes_config = True
+    keeps_version = True
 
     def __init__(
         self,

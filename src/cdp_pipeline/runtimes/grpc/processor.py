@@ -47,6 +47,9 @@ class GrpcProcessor(GrpcPlugin):
         """Stop the plugin and end its process."""
         if self._stream is not None:
             await self._stream[1].close()
+            # The library keeps the connection for as long as a call is held, and a plugin that is
+            # told to end may wait for its end (Go's server does, for a second).
+            self._stream = None
         await super().stop()
 
     async def process_batch(self, batch: Batch) -> Outputs:

@@ -166,12 +166,14 @@ class RemoteLauncher:
         policy: When it is connected to again.
         again: What that is called in the log.
         passes_config: False: its environment is its own.
+        keeps_version: False: whoever runs the service replaces it as they like.
         mechanisms: By what each limit is held.
     """
 
     policy = POLICY
     again = "connecting to the plugin again"
     passes_config = False
+    keeps_version = False
 
     def __init__(
         self,
