@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -11,7 +12,8 @@ import pytest
 
 from cdp_pipeline.artifacts.cases import Case, CaseAnswer
 from cdpplugin import Message, PluginError
-from tests._flowctl import flowctl
+from tests._flowctl import flowctl, start
+from tests._rust import compiler
 
 PLUGIN = '''
 from cdpplugin import Drop, PluginError, processor
@@ -156,3 +158,14 @@ class TestMatching:
         assert ["expected no error, got it.failed: no"] == list(case.mismatches(answer))
         case = Case.model_validate({"name": "c", "input": {"type": "T"}, "expect": {"error": "e"}})
         assert ["expected e, got no error"] == list(case.mismatches(CaseAnswer()))
+
+
+def test_the_examples() -> None:
+    """The cases of the example plugins pass, built first where they are not."""
+    if shutil.which("go") is None:
+        pytest.skip("no Go toolchain")
+    compiler()
+    plugins = Path(__file__).parents[2] / "examples/plugins"
+    process = start("test", plugins / "enrich-go", plugins / "fast-filter")
+    out, err = process.communicate(timeout=300)  # both are compiled first
+    assert (0, b"2 passed, 0 failed") == (process.returncode, out.splitlines()[-1]), err
