@@ -17,6 +17,7 @@ from cdp_pipeline.cli import (
     cases,
     checkpoint,
     components,
+    configuration,
     lake,
     pipelines,
     plugin,
@@ -24,6 +25,7 @@ from cdp_pipeline.cli import (
     plugin_running,
     run,
     running,
+    starting,
 )
 
 app = typer.Typer(
@@ -35,6 +37,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("run")(run.run)
+app.command("init")(starting.init)
 app.command("validate")(pipelines.validate)
 app.command("test")(cases.run_tests)
 app.command("schema")(pipelines.schema)
@@ -46,6 +49,7 @@ plugin.app.command("reload")(plugin_running.reload)
 plugin.app.command("logs")(plugin_running.logs)
 app.add_typer(running.app, name="pipeline")
 app.add_typer(checkpoint.app, name="checkpoint")
+app.add_typer(configuration.app, name="config")
 app.add_typer(lake.app, name="lake")
 app.add_typer(plugin.app, name="plugin")
 _INTERRUPTED = 130
