@@ -113,6 +113,8 @@ def _tell(result: dict[str, Any]) -> None:
             typer.echo(f"  note: {note}", err=True)
     if "file" not in result:
         return
-    typer.echo(f"{result['file']} is written" + (" and valid" if result["valid"] else ""), err=True)
+    lacks = ", without what is named above" if result["not_convertible"] else ""
+    state = "valid" if result["valid"] else "not valid yet"
+    typer.echo(f"{result['file']} is written and {state}{lacks}", err=True)
     for fault in result["faults"]:
         typer.echo(f"  still to do at {fault['where']}: {fault['message']}", err=True)

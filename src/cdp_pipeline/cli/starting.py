@@ -29,7 +29,7 @@ def init(
         str,
         typer.Option(
             "--start",
-            help="First ledger, a time or an age; by default the lake's first, `1h` of a public one.",
+            help="First ledger, a time or an age; by default the lake's first, or `1h`.",
             metavar="START",
         ),
     ] = "",

@@ -11,7 +11,7 @@ from cdp_pipeline.scaffold.findings import Converted, Findings
 from cdp_pipeline.scaffold.options import convert_option
 from cdp_pipeline.scaffold.pipeline_text import Step
 from cdp_pipeline.scaffold.processors import LEDGERS
-from cdp_pipeline.scaffold.values import number, translated
+from cdp_pipeline.scaffold.values import RELATIVE, is_relative, number, translated
 
 _PARQUET = "save-to-parquet"
 _PLACES = ("storage_type", "bucket_name", "path_prefix", "local_path", "path", "output_path")
@@ -67,6 +67,10 @@ def _converted(old: OldComponent, known: Counterpart, note: Converted, findings:
             convert_option(old, option, value, known.options, step, note, findings)
     if known.stage == _PARQUET:
         _compression(old, step, findings)
+    if is_relative(str(step.config.get("path", "/"))):
+        note.notes.append(RELATIVE)
+    if "password" in step.config and "$" not in str(step.config["password"]):
+        note.notes.append("the password stands in this file: `${PGPASSWORD}` would keep it out")
     needed = _NEEDED.get(known.stage)
     if needed and needed not in step.config:
         hint = f"give `{needed}`"
@@ -94,8 +98,6 @@ def _parquet_place(config: Any, step: Step, note: Converted) -> None:
     elif local or prefix:
         joined = [part for part in (local.rstrip("/"), prefix) if part] if local else []
         step.config["path"] = "/".join(joined) or given["path_prefix"]
-        if "://" not in step.config["path"] and not step.config["path"].startswith(("/", "~", "$")):
-            note.notes.append("a relative path counts from this file's folder")
 
 
 def _partition(old: OldComponent, step: Step, note: Converted, findings: Findings) -> None:
@@ -105,12 +107,13 @@ def _partition(old: OldComponent, step: Step, note: Converted, findings: Finding
     if rule == "ledger_range":
         ledgers = number(old.config.get("ledgers_per_file") or _LEDGERS_A_FOLDER)
         step.config["partition_by"] = {"ledger_range": ledgers}
-    elif rule in ("ledger_day", "day", "date", "hour"):
+    elif not str(rule).startswith("$"):
+        # Whatever the ancestor did not know meant a folder a day.
         step.config["partition_by"] = {"date": "closed_at"}
-        if rule == "hour":
-            note.notes.append("a folder a day: there are none by the hour")
+        if rule != "ledger_day":
+            note.notes.append(f"`partition_by: {rule}` becomes a folder a day of `closed_at`")
     else:
-        hint = "write `{date: COLUMN}` or `{ledger_range: N}`"
+        hint = "write `{date: closed_at}` or `{ledger_range: N}`"
         step.comments.append(findings.lacking_option(old, "partition_by", hint))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cdp_pipeline.config.suggest import nearest
-from cdp_pipeline.scaffold.ancestor import EVERYWHERE, Dropped, Key, Lacking, Option
+from cdp_pipeline.scaffold.ancestor import EVERYWHERE, Condition, Dropped, Key, Option
 from cdp_pipeline.scaffold.documents import OldComponent
 from cdp_pipeline.scaffold.findings import Converted, Findings
 from cdp_pipeline.scaffold.pipeline_text import Step
@@ -27,7 +27,7 @@ def convert_option(
 ) -> None:
     """Put *option* into the configuration of *step*, or say why it is left out."""
     becomes = options.get(option) or EVERYWHERE.get(option)
-    if becomes is None:
+    if becomes is None or isinstance(becomes, Condition):
         near = nearest(option, options)
         hint = f"did you mean `{near}`?" if near else "leave it out, or see `flowctl explain`"
         message = f"`{old.type}` of the ancestor is not known to have it"
@@ -37,9 +37,8 @@ def convert_option(
             step.config[becomes.name] = _written(becomes, value)
     elif isinstance(becomes, Dropped):
         note.notes.append(f"`{option}` is left out: {becomes.why}")
-    elif isinstance(becomes, Lacking):
-        if value != becomes.default and value not in _EMPTY:
-            step.comments.append(findings.lacking_option(old, option, becomes.hint))
+    elif value != becomes.default and value not in _EMPTY:
+        step.comments.append(findings.lacking_option(old, option, becomes.hint))
 
 
 def _written(key: Key, value: Any) -> Any:

@@ -83,11 +83,17 @@ def _comment(text: str, margin: str) -> Iterator[str]:
 def flow(value: Any) -> str:
     """Return *value* in one line of YAML."""
     if isinstance(value, Mapping):
-        pairs = (f"{scalar(str(key))}: {flow(item)}" for key, item in value.items())
-        return "{" + ", ".join(pairs) + "}"
+        return (
+            "{" + ", ".join(f"{_inner(key)}: {_inner(item)}" for key, item in value.items()) + "}"
+        )
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(flow, value)) + "]"
+        return "[" + ", ".join(map(_inner, value)) + "]"
     return scalar(value)
+
+
+def _inner(value: Any) -> str:
+    """Return a value inside of brackets, where a brace of its own would end them."""
+    return _quoted(value) if isinstance(value, str) and "{" in value else flow(value)
 
 
 def scalar(value: Any) -> str:

@@ -15,7 +15,7 @@ from cdp_pipeline.scaffold.documents import OldComponent
 from cdp_pipeline.scaffold.findings import Findings
 from cdp_pipeline.scaffold.options import convert_option
 from cdp_pipeline.scaffold.pipeline_text import Step, flow
-from cdp_pipeline.scaffold.values import number, translated
+from cdp_pipeline.scaffold.values import RELATIVE, is_relative, moment, number, translated
 
 _START = ("start_ledger", "start_time", "start_time_ago")
 _END = ("end_ledger", "end_time", "end_time_ago")
@@ -63,8 +63,8 @@ def _lake(old: OldComponent, findings: Findings) -> Step:
     place = _place(old)
     if place:
         step.config["path"] = place
-        if "://" not in place and not place.startswith(("/", "~", "$")):
-            note.notes.append("a relative path counts from this file's folder")
+        if is_relative(place):
+            note.notes.append(RELATIVE)
     else:
         hint = "give the folder or address of the lake"
         message = "nothing says where the lake is"
@@ -98,7 +98,9 @@ def _range(old: OldComponent) -> dict[str, Any]:
     for key, options, given in (("start", _START, first), ("end", _END, last)):
         values = [old.config[option] for option in options if old.config.get(option)]
         if values or given:
-            found[key] = number(translated((values or [given])[0]))
+            found[key] = number(moment(translated((values or [given])[0])))
+    if found.get("start") == "latest":
+        found["start"] = "0s"
     if old.config.get("continuous_mode") is True:
         found.pop("end", None)
     return found

@@ -66,7 +66,7 @@ def write_new(files: Sequence[tuple[Path, str]], *, force: bool, like: Path | No
             raise UsageError(
                 f"`{file}` is there already",
                 code="usage.file_exists",
-                hint="`--force` replaces it; `--out` names another place",
+                hint="`--force` replaces it; or choose another place",
             )
     bits = like.stat().st_mode & 0o666 if like is not None else 0o666
     for file, text in files:

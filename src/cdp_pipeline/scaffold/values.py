@@ -14,10 +14,23 @@ from cdp_pipeline.connectors.stellar.networks import network_of_passphrase
 _DOLLAR = re.compile(r"\$(\{[A-Za-z_]\w*\}|[A-Za-z_]\w*|)")
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _MOST_NAME = 64
+RELATIVE = "a relative path counts from this file's folder, not from where it is run"
+_AGO = re.compile(r"(\d+)\s*([a-z]+?)s?(?:\s+(?:ago|back))?")
+_UNITS = {
+    "year": "y",
+    "month": "mo",
+    "week": "w",
+    "day": "d",
+    "hour": "h",
+    "minute": "min",
+    "m": "min",
+    "second": "s",
+    "sec": "s",
+}
 
 
 def translated(value: Any) -> Any:
-    """Return *value* with the ancestor's `$NAME` and `${NAME}` as `${NAME}`, another `$` as `$$`."""
+    """Return *value* with `$NAME` and `${NAME}` as `${NAME}`, and any other `$` as `$$`."""
     if isinstance(value, str):
         return _DOLLAR.sub(_variable, value)
     if isinstance(value, list):
@@ -30,6 +43,11 @@ def translated(value: Any) -> Any:
 def _variable(found: re.Match[str]) -> str:
     name = found[1].strip("{}")
     return "${" + name + "}" if name else "$$"
+
+
+def is_relative(place: str) -> bool:
+    """Tell whether *place* is a path whose meaning depends on a folder."""
+    return "://" not in place and not place.startswith(("/", "~", "$"))
 
 
 def number(value: Any) -> Any:
@@ -60,6 +78,15 @@ def asset_condition(text: str) -> str:
     if issuer:
         condition += f" && payload.details.asset_issuer == {in_condition(issuer)}"
     return condition
+
+
+def moment(value: Any) -> Any:
+    """Return a point in time as it is written here: `6m` is six minutes there, `6min` here."""
+    text = str(value).strip().lower()
+    found = _AGO.fullmatch(text)
+    if found is None:
+        return {"now": "latest"}.get(text, value)
+    return found[1] + _UNITS.get(found[2], found[2])
 
 
 def network_name(text: str) -> str:

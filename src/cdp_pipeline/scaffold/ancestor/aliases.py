@@ -125,4 +125,7 @@ FIELD_ALIASES: Final = {
     "rotation": "rotation_interval_minutes",
     "interval": "rotation_interval_minutes",
 }
-"""Option by short name. `database` is left out: the ancestor took a database's name for an address."""
+"""Option by short name.
+
+`database` is left out: the ancestor took the name of a database for its address.
+"""

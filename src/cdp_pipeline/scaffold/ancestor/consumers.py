@@ -48,10 +48,14 @@ _POSTGRESQL: Mapping[str, Option] = {
     "flush_interval_ms": Key("commit_interval", "{}ms"),
     "flush_interval_seconds": Key("commit_interval", "{}s"),
     "max_retries": RETRIED,
+    "retry_delay_ms": RETRIED,
     "max_open_conns": POOL,
     "max_idle_conns": POOL,
     "create_table": _TABLES,
+    "create_schema": _TABLES,
+    "drop_existing": Lacking("drop the tables yourself before the first run", False),
     "table_name": _TABLE_NAME,
+    "table": _TABLE_NAME,
 }
 _DUCKDB: Mapping[str, Option] = {
     "db_path": Key("path"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cdp_pipeline.scaffold.ancestor.counterpart import (
+    POOL,
     RETRIED,
     Counterpart,
     Dropped,
@@ -21,6 +22,8 @@ SOURCE_OPTIONS: Mapping[str, Option] = {
     "endpoint_url": Key("endpoint_url"),
     "force_path_style": Key("path_style"),
     "buffer_size": Dropped("`buffer_bytes` bounds what is held ahead, 256 MiB by default"),
+    "max_open_conns": POOL,
+    "max_idle_conns": POOL,
     "retry_limit": RETRIED,
     "retry_wait": RETRIED,
     "access_token": Lacking(
