@@ -106,7 +106,7 @@ class TestCommand:
         assert 0 == done.code, done.err
 
     def test_questions_on_a_terminal(self, tmp_path: Path) -> None:
-        """Each question has a default; an answer of one's own is taken."""
+        """Each question has a default; a path typed there is written as seen from the file."""
         ours, theirs = pty.openpty()
         try:
             process = subprocess.Popen(
@@ -126,5 +126,5 @@ class TestCommand:
         assert b"Read from" in out + err
         text = (tmp_path / "asked/pipeline.yaml").read_text()
         assert "name: mine\n" in text
-        assert "path: ./lake\n" in text
+        assert "path: ../lake\n" in text
         assert "path: out/mine\n" in text

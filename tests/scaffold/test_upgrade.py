@@ -5,7 +5,10 @@ The files here have the shapes, types and options of its published examples, in 
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -173,6 +176,36 @@ process:
 save_to: "${{DATABASE_URL}}"
 """,
 }
+
+
+SCRAMBLED = [parse_document(text, "x.yaml").data for text in (*LEGACY.values(), *V2.values())]
+STRANGE: list[object] = [
+    None,
+    5,
+    "x",
+    "$",
+    "a\nb",
+    [],
+    {},
+    [[1]],
+    {"type": [1]},
+    True,
+    1.5,
+    "\x07",
+    "::",
+]
+
+
+def scrambled(random: Random, value: object) -> object:
+    """Return *value* with some of it replaced by something else."""
+    if random.random() < 0.06:
+        return random.choice(STRANGE)
+    if isinstance(value, dict):
+        return {
+            random.choice(["type", "x\x07", key, key, key, key]): scrambled(random, item)
+            for key, item in value.items()
+        }
+    return [scrambled(random, item) for item in value] if isinstance(value, list) else value
 
 
 class TestWhatConverts:
@@ -344,6 +377,18 @@ save_to: stdout
 
         assert ["2:3"] == list(lacking(one(tmp_path, old)))
 
+    @pytest.mark.parametrize("seed", range(20))
+    def test_whatever_a_file_holds(self, tmp_path: Path, seed: int) -> None:
+        """Values of the wrong kind anywhere end in findings, and in a text that is YAML."""
+        random = Random(seed)
+        for _ in range(40):
+            data = scrambled(random, random.choice(SCRAMBLED))
+            conversions: list[Conversion] = []
+            with suppress(ConfigError):
+                conversions = converted(tmp_path, json.dumps(data))
+            for conversion in conversions:
+                parse_document(str(conversion.text), "new.yaml")
+
     @pytest.mark.parametrize(
         ("text", "message"),
         [
@@ -442,7 +487,17 @@ class TestValues:
         "text",
         [
             *["", "yes", "1", "1e3", "null", "~", "a: b", "#x", "'", '"', "\\", "a\nb", "é", "-"],
-            *["s3://b/p", "${X}", "${X:-a b}", "$$", "x:", "[a", "{a", "0x1F", ".5", "true", " a "],
+            *[
+                "s3://b/p",
+                "\x07",
+                "\x7f",
+                "\x85",
+                "\u2028",
+                "\ufeff",
+                "\U0001f600\n",
+                "a 'b' \"c\"",
+            ],
+            *["x$y", "${X}", "${X:-a b}", "$$", "x:", "[a", "{a", "0x1F", ".5", "true", " a "],
         ],
     )
     def test_text_is_read_as_it_was_written(self, text: str) -> None:

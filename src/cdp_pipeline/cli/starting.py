@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +55,7 @@ def init(
     answers = _completed(given, folder, yes)
     file = folder / PIPELINE_FILE
     command = f"flowctl run {file}"
+    answers = replace(answers, source=_seen_from(folder, answers.source))
     text = str(starter(answers, command))
     write_new([(file, text), (folder / SCHEMA_FILE, _schema())], force=force)
     _check(file)
@@ -89,6 +91,16 @@ def _completed(given: Answers, folder: Path, yes: bool) -> Answers:
     if not has_all and not yes:
         name = str(typer.prompt("Name", default=name)) if not given.name else name
     return Answers(source, rows, to, name, given.start)
+
+
+def _seen_from(folder: Path, source: str) -> str:
+    """Return *source*, if a path that was typed here, as it is written in a file in *folder*."""
+    from cdp_pipeline.scaffold.ancestor import PUBLIC_LAKES
+    from cdp_pipeline.scaffold.values import is_relative
+
+    if source in ("", "-", *PUBLIC_LAKES) or not is_relative(source):
+        return source
+    return os.path.relpath(source, folder)
 
 
 def _schema() -> str:

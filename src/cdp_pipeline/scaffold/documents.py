@@ -63,17 +63,16 @@ def old_pipelines(document: Document) -> list[OldPipeline]:
         ConfigError: `config.format_unknown`: it is not one.
     """
     data, stem = document.data, PurePath(document.locations.file).stem
-    if isinstance(data.get("pipelines"), dict):
+    if isinstance(data.get("pipelines"), dict) and data["pipelines"]:
         return [
-            _sections(name, body, ("pipelines", name))
+            _sections(name, body if isinstance(body, dict) else {}, ("pipelines", name))
             for name, body in data["pipelines"].items()
-            if isinstance(body, dict)
         ]
     if isinstance(data.get("pipeline"), dict):
         body = data["pipeline"]
         return [_sections(str(body.get("name") or stem), body, ("pipeline",))]
     if "process" in data or "save_to" in data:
-        return [_short(stem, data)]
+        return [_short(str(data.get("name") or stem), data)]
     if "source" in data and ("processors" in data or "consumers" in data):
         return [_sections(str(data.get("name") or stem), data, ())]
     raise _unknown(document)
@@ -119,8 +118,9 @@ def _component(kind: str, item: Any, at: KeyPath) -> OldComponent:
     body = item if isinstance(item, dict) else {"type": item}
     written = str(body.get("type") or "")
     given = body.get("config")
-    config = given if isinstance(given, dict) else {}
-    places = {option: (*at, "config", option) for option in config}
+    config = given if isinstance(given, dict) else {"config": given} if given else {}
+    is_wrong = not isinstance(given, dict)
+    places = {option: (*at, "config", *(() if is_wrong else (option,))) for option in config}
     named = (*at, "type") if "type" in body and isinstance(item, dict) else at
     return OldComponent(kind, ALIASES[kind].get(written, written), named, config, places)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cdp_pipeline.config.scalars import read_scalar
+from cdp_pipeline.observability.text import printable
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./~$][A-Za-z0-9_./:$+~-]*")
 _WIDTH = 96
@@ -72,7 +73,7 @@ def _body(step: Step, first: str, indent: str) -> Iterator[str]:
 def _comment(text: str, margin: str) -> Iterator[str]:
     """Yield a comment, wrapped; nothing in it can end it."""
     line = f"{margin}#"
-    for word in text.split():
+    for word in printable(text).split():
         if len(line) + 1 + len(word) > _WIDTH and not line.endswith("#"):
             yield line
             line = f"{margin}#  "
@@ -112,4 +113,10 @@ def _quoted(value: str) -> str:
     """Return *value* in quotes; single ones, where it has double ones and no other need."""
     if '"' in value and "'" not in value and value.isprintable() and "\\" not in value:
         return f"'{value}'"
-    return json.dumps(value, ensure_ascii=False)
+    return '"' + "".join(map(_escaped, value)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    return character if character.isprintable() else f"\\U{ord(character):08x}"

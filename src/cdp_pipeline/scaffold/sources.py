@@ -43,6 +43,9 @@ def convert_source(old: OldComponent, network: str, findings: Findings) -> Step:
         comment = findings.lacking_component(old, "the ancestor has no such source", hint)
         return Step(comments=[comment])
     step = Step(comments=[findings.lacking_component(old, known.lacking, known.hint)])
+    if old.config.get("filters"):
+        hint = "put a `filter` on `payload.contract_id` and `payload.topics_decoded` behind `rows`"
+        step.comments.append(findings.lacking_option(old, "filters", hint))
     step.suggestions = _suggestion(old, network)
     return step
 
