@@ -52,7 +52,9 @@ class PipelineText:
         if self.network:
             yield f"network: {scalar(self.network)}"
         yield from ("", "source:", *_body(self.source, "  ", "  "), "", "pipeline:")
-        for step in self.stages:
+        for index, step in enumerate(self.stages):
+            if index and (step.comments or not self.stages[index - 1].type):
+                yield ""
             yield from _body(step, "  - ", "    ")
 
 
