@@ -18,6 +18,7 @@ from cdp_pipeline.cli import (
     checkpoint,
     components,
     configuration,
+    doctor,
     lake,
     pipelines,
     plugin,
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("init")(starting.init)
 app.command("validate")(pipelines.validate)
+app.command("doctor")(doctor.doctor)
 app.command("test")(cases.run_tests)
 app.command("schema")(pipelines.schema)
 app.command("list")(components.list_components)
