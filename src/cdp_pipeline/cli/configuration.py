@@ -66,8 +66,9 @@ def upgrade(
             for fault in conversion.findings.faults:
                 typer.echo(error_text(fault), err=True)
             _tell(result)
-    if any(conversion.findings.faults for conversion in conversions):
-        raise typer.Exit(1)
+    faults = [fault for conversion in conversions for fault in conversion.findings.faults]
+    if faults:
+        raise typer.Exit(faults[0].exit_code)
 
 
 def _on_stdout(conversions: list[Conversion], output: OutputFormat) -> list[dict[str, Any]]:

@@ -10,6 +10,13 @@ from cdp_pipeline.errors import ConfigError
 from cdp_pipeline.scaffold.documents import OldComponent
 
 
+class NotConvertible(ConfigError):
+    """A part of an ancestor's pipeline has no counterpart; the rest was converted."""
+
+    code = "config.not_convertible"
+    exit_code = 1
+
+
 @dataclass(slots=True)
 class Converted:
     """A component that has a counterpart.
@@ -36,12 +43,12 @@ class Findings:
     Attributes:
         locations: Where everything stands in the old file.
         converted: What has a counterpart.
-        faults: What has none: `config.not_convertible`, with place and hint.
+        faults: What has none, with place and hint.
     """
 
     locations: Locations
     converted: list[Converted] = field(default_factory=list)
-    faults: list[ConfigError] = field(default_factory=list)
+    faults: list[NotConvertible] = field(default_factory=list)
 
     def begin(self, component: OldComponent) -> Converted:
         """Note that *component* has a counterpart, and return the note to complete."""
@@ -51,12 +58,7 @@ class Findings:
 
     def lacking(self, subject: str, message: str, at: KeyPath, hint: str) -> str:
         """Note what has no counterpart, and return a comment that says so."""
-        fault = ConfigError(
-            f"{subject}: {message}",
-            code="config.not_convertible",
-            where=self._where(at),
-            hint=hint,
-        )
+        fault = NotConvertible(f"{subject}: {message}", where=self._where(at), hint=hint)
         self.faults.append(fault)
         return f"NO COUNTERPART: {subject}: {message} ({fault.where}). {hint[:1].upper()}{hint[1:]}"
 
