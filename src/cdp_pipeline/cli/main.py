@@ -17,6 +17,7 @@ from cdp_pipeline.cli import (
     cases,
     checkpoint,
     components,
+    configuration,
     doctor,
     lake,
     pipelines,
@@ -25,6 +26,7 @@ from cdp_pipeline.cli import (
     plugin_running,
     run,
     running,
+    starting,
 )
 
 app = typer.Typer(
@@ -36,6 +38,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("run")(run.run)
+app.command("init")(starting.init)
 app.command("validate")(pipelines.validate)
 app.command("doctor")(doctor.doctor)
 app.command("test")(cases.run_tests)
@@ -48,6 +51,7 @@ plugin.app.command("reload")(plugin_running.reload)
 plugin.app.command("logs")(plugin_running.logs)
 app.add_typer(running.app, name="pipeline")
 app.add_typer(checkpoint.app, name="checkpoint")
+app.add_typer(configuration.app, name="config")
 app.add_typer(lake.app, name="lake")
 app.add_typer(plugin.app, name="plugin")
 _INTERRUPTED = 130

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +13,6 @@ from cdp_pipeline.cli.arguments import Output, OutputFormat, PipelineFile
 from cdp_pipeline.cli.settings import SettingsFile
 
 if TYPE_CHECKING:
-    from cdp_pipeline.config import HostSettings
     from cdp_pipeline.host.validation import Report
 
 
@@ -28,9 +25,10 @@ def validate(
     """
     from cdp_pipeline.cli.report import error_text
     from cdp_pipeline.cli.settings import host_settings, unused
+    from cdp_pipeline.host.file_check import check_file
 
     host = host_settings(settings)
-    report = _checked(file, host)
+    report = check_file(file, os.environ, host)
     report.notes += unused(host)
     if output is OutputFormat.JSON:
         typer.echo(json.dumps(_as_json(report), indent=2))
@@ -47,27 +45,6 @@ def validate(
             typer.echo(f"{file} is valid: {source} -> {names}")
     if report.faults:
         raise typer.Exit(report.faults[0].exit_code)
-
-
-def _checked(file: Path, settings: HostSettings) -> Report:
-    """Return all that can be known of a pipeline file before anything is started."""
-    from cdp_pipeline.config import faults_of, load_pipeline
-    from cdp_pipeline.errors import CdpError, ConfigError
-    from cdp_pipeline.host.catalog import Catalog
-    from cdp_pipeline.host.plugins import Plugins
-    from cdp_pipeline.host.trial import configuration_faults
-    from cdp_pipeline.host.unfinished import with_component_faults
-    from cdp_pipeline.host.validation import Report, check
-
-    try:
-        config = load_pipeline(file, os.environ)
-    except ConfigError as error:
-        whole = with_component_faults(error, file, os.environ)
-        return Report(faults=list[CdpError](faults_of(whole)))
-    plugins = Plugins(Catalog(), os.environ, settings)
-    report = check(config, os.environ, plugins=plugins)
-    report.faults += asyncio.run(configuration_faults(report, config))
-    return report
 
 
 def _as_json(report: Report) -> dict[str, object]:
