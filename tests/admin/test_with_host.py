@@ -34,7 +34,7 @@ class Numbers(Base):
 STAMP = """
 from cdpplugin import processor
 
-@processor("stamp", "VERSION", input_types=["Number"], output_types=["Number"])
+@processor("restamp", "VERSION", input_types=["Number"], output_types=["Number"])
 def stamp(message):
     message.payload["version"] = "VERSION"
     return message
@@ -42,7 +42,11 @@ def stamp(message):
 
 
 class Run:
-    """A pipeline of plugin files, run in this process with its API."""
+    """A pipeline of plugin files, run in this process with its API.
+
+    Its plugins and stages have names of their own: the newest log lines are kept by name, for all
+    pipelines of a process.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,11 +58,11 @@ class Run:
                     "name": "stamped",
                     "plugins": [
                         {"name": "numbers", "path": "numbers.py"},
-                        {"name": "stamp", "path": "stamp.py"},
+                        {"name": "restamp", "path": "stamp.py"},
                     ],
                     "source": {"plugin": "numbers"},
                     "pipeline": [
-                        {"plugin": "stamp", "name": "stamping"},
+                        {"plugin": "restamp", "name": "stamping"},
                         {"type": "save-to-jsonl", "config": {"path": "out.jsonl"}},
                     ],
                 }
@@ -120,19 +124,19 @@ async def test_a_live_plugin_is_reloaded_and_the_run_drained(tmp_path: Path) -> 
 
     async def work() -> None:
         listed = json.loads((await command("plugin", "list", "-o", "json")).out)
-        assert ["numbers@1.0.0", "stamp@1.0.0"] == [
+        assert ["numbers@1.0.0", "restamp@1.0.0"] == [
             plugin["reference"] for plugin in listed["plugins"][:2]
         ]
         run.stamp("1.1.0")
-        reloaded = await command("plugin", "reload", "stamp")
+        reloaded = await command("plugin", "reload", "restamp")
         assert 0 == reloaded.code, reloaded.out + reloaded.err
-        assert "stamping: switched from stamp@1.0.0 to stamp@1.1.0" in reloaded.out
+        assert "stamping: switched from restamp@1.0.0 to restamp@1.1.0" in reloaded.out
 
         run.stamp("1.2.0", "raise RuntimeError('broken')")
         broken = await command("plugin", "reload", "stamping")
         assert 4 == broken.code
         assert "error[plugin.load_failed]" in broken.out
-        assert "stamp@1.1.0 goes on" in broken.out
+        assert "restamp@1.1.0 goes on" in broken.out
 
         status = json.loads((await command("status", "-o", "json")).out)
         assert ("stamped", "running") == (status["pipeline"], status["state"])
