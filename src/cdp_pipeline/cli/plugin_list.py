@@ -78,7 +78,7 @@ def _notes(plugin: Mapping[str, Any], *, wide: bool) -> Iterator[str]:
     if shown:
         yield f"\n{printable(plugin['name'])}:"
     for key, text in shown.items():
-        yield printable(f"  {key + ':':<12} {text}", indent="      ")
+        yield printable(f"  {key + ':':<13} {text}", indent="      ")
 
 
 def _list_found(settings: Path | None, output: OutputFormat) -> None:
