@@ -228,6 +228,9 @@ async def test_lines(both: Both) -> None:
     log = Lines()
     async with both.started(both.component, log) as handle:
         await handle.process_batch(batch({"do": "log", "n": 7}))
+        async with asyncio.timeout(30):  # a component prints into a pipe, which a thread reads
+            while not {"told", "printed"} <= set(log.messages):
+                await asyncio.sleep(0.01)
     levels = {message: (level, fields) for level, message, fields in log.lines}
     level, fields = levels["told"]
     assert ("info", 7, "told") == (level, fields["n"], fields["part"])
