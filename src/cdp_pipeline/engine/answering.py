@@ -1,4 +1,8 @@
-"""One parcel at a processor: asked part by part, every failed row settled by the policy."""
+"""One parcel at a processor: asked part by part, every failed row settled by the policy.
+
+Invariant 1: a row whose processing failed is in the output, counted as dropped, among the dead
+letters, or the stage fails.
+"""
 
 from __future__ import annotations
 

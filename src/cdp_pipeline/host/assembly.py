@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,7 +21,15 @@ from cdp_pipeline.host.renewal import Renewal, candidate_of
 from cdp_pipeline.manager.managed import Managed
 from cdp_pipeline.manager.manager import PluginManager
 from cdp_pipeline.observability.logs import logger
-from cdpplugin import ConfigInvalid, Consumer, Context, PluginError, PluginMetadata, Retry
+from cdpplugin import (
+    ConfigInvalid,
+    Consumer,
+    Context,
+    PluginError,
+    PluginMetadata,
+    Retry,
+    SourceDescription,
+)
 from cdpplugin.function import as_plugin_error
 
 _CONSUMER_LIMITS = BatchLimits(rows=10_000, size_bytes=64 << 20)
@@ -54,6 +62,34 @@ async def configured(
     finally:
         for component, handle in reversed(list(zip(components, handles, strict=False))):
             await _stop(component, handle, loud=complete)
+
+
+@asynccontextmanager
+async def started(
+    config: PipelineConfig,
+    components: Sequence[Component],
+    manager: PluginManager,
+    renewal: Renewal | None = None,
+) -> AsyncIterator[tuple[SourceDescription, list[Any]]]:
+    """Give what `configured` does, each plugin started, in order, and what the source reads.
+
+    Without a source among *components* that is a description that names nothing.
+
+    Raises:
+        CdpError: One cannot be loaded, configured or started.
+    """
+    async with configured(components, manager, renewal) as handles:
+        stream = SourceDescription(identity="", network=config.network)
+        schemas: dict[str, Mapping[str, Any]] = {}
+        for component, handle in zip(components, handles, strict=True):
+            metadata = handle.metadata()
+            context = Context(config.name, component.name, stream.network, dict(schemas))
+            policy = stage_spec(component, config, metadata).on_error
+            await start(component, handle, context, policy)
+            if metadata.type == "source":
+                stream = await handle.describe()
+            schemas.update(metadata.output_schema)
+        yield stream, handles
 
 
 async def _launched(

@@ -13,7 +13,7 @@ from cdp_pipeline.config.locations import KeyPath
 from cdp_pipeline.config.paths import resolve_paths
 from cdp_pipeline.config.pipeline import PipelineConfig, PluginConfig
 from cdp_pipeline.config.secrecy import Secrets
-from cdp_pipeline.config.stage import ComponentConfig, SourceConfig, StageConfig
+from cdp_pipeline.config.stage import ComponentConfig, StageConfig
 from cdp_pipeline.errors import CdpError, ConfigError
 from cdp_pipeline.host.plugins import Found, Plugins
 from cdpplugin import PluginMetadata
@@ -85,17 +85,22 @@ class Resolver:
         Raises:
             ConfigError: It is unknown, or its configuration does not fit.
         """
-        return self._resolve(self._pipeline.source)
+        return self.resolve(self._pipeline.source)
 
     def stages(self) -> Iterator[Component | CdpError]:
         """Yield each stage, or what is wrong with it."""
         for stage in self._pipeline.stages:
             try:
-                yield self._resolve(stage)
+                yield self.resolve(stage)
             except CdpError as error:
                 yield error
 
-    def _resolve(self, stage: SourceConfig | StageConfig) -> Component:
+    def resolve(self, stage: ComponentConfig) -> Component:
+        """Return the source or one stage.
+
+        Raises:
+            CdpError: It is unknown, or its configuration does not fit.
+        """
         key_path = self._pipeline.path_of(stage)
         key = "plugin" if stage.plugin else "type"
         try:

@@ -18,8 +18,6 @@ from cdp_pipeline.observability.logs import logger
 
 _PIPELINE = ""
 """Name of the pipeline file among the places that are watched; no stage is called so."""
-
-
 _AGAIN_S = 10.0
 """Wait before files are watched again after that has failed, in seconds."""
 

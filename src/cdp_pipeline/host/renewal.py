@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from cdp_pipeline.config import load_pipeline
 from cdp_pipeline.config.pipeline import PipelineConfig
 from cdp_pipeline.config.stage import StageConfig
-from cdp_pipeline.errors import CdpError
 from cdp_pipeline.host.components import Component, Resolver
 from cdp_pipeline.host.plugins import Plugins
 from cdp_pipeline.manager.compatible import ReloadRefused
@@ -69,13 +68,7 @@ class Renewal:
                 where=str(pipeline.file),
                 hint="stop the pipeline and run it again",
             )
-        resolver = Resolver(pipeline, self._plugins, self._environ)
-        if stage is pipeline.source:
-            found: Component | CdpError = resolver.source()
-        else:
-            found = list(resolver.stages())[pipeline.stages.index(stage)]
-        if isinstance(found, CdpError):
-            raise found
+        found = Resolver(pipeline, self._plugins, self._environ).resolve(stage)
         self._hide_secrets_of(found)
         mask_logs(self._secrets.masked)
         return found

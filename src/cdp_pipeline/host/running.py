@@ -30,7 +30,7 @@ from cdp_pipeline.host.resumption import Resumption, decide
 from cdp_pipeline.host.validation import check
 from cdp_pipeline.manager.manager import PluginManager
 from cdp_pipeline.observability.logs import logger, mask_logs
-from cdpplugin import Context, SourceDescription
+from cdpplugin import SourceDescription
 
 Ending = Literal["completed", "already_completed", "nothing_read", "stopped", "failed"]
 
@@ -118,7 +118,7 @@ async def run_pipeline(
     renewal = Renewal(config, plugins, environ)
     with run_lock(folder, config.name):
         async with (
-            _started(config, components, manager, renewal) as (stream, handles),
+            assembly.started(config, components, manager, renewal) as (stream, handles),
             _watched(manager, renewal, config, components, settings),
         ):
             store = CheckpointStore(folder / "checkpoint.json")
@@ -163,28 +163,6 @@ def _secrets(config: PipelineConfig, components: Sequence[Component]) -> Secrets
     """Return what no line of a run may show, also one that a library writes."""
     texts = (text for component in components for text in component.secrets.texts)
     return config.secrets.including(texts)
-
-
-@asynccontextmanager
-async def _started(
-    config: PipelineConfig,
-    components: Sequence[Component],
-    manager: PluginManager,
-    renewal: Renewal,
-) -> AsyncIterator[tuple[SourceDescription, list[Any]]]:
-    """Start every plugin, the source first."""
-    async with assembly.configured(components, manager, renewal) as handles:
-        stream = SourceDescription(identity="", network=config.network)
-        schemas: dict[str, Mapping[str, Any]] = {}
-        for component, handle in zip(components, handles, strict=True):
-            metadata = handle.metadata()
-            context = Context(config.name, component.name, stream.network, dict(schemas))
-            policy = assembly.stage_spec(component, config, metadata).on_error
-            await assembly.start(component, handle, context, policy)
-            if metadata.type == "source":
-                stream = await handle.describe()
-            schemas.update(metadata.output_schema)
-        yield stream, handles
 
 
 @asynccontextmanager

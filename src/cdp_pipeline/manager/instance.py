@@ -7,25 +7,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from cdp_pipeline.artifacts.cases import Case
 from cdp_pipeline.manager.lifecycle import Lifecycle, State
 from cdpplugin import Context, PluginMetadata
-
-
-class Handle(Protocol):
-    """What every plugin offers behind the contract, whatever executes it."""
-
-    def metadata(self) -> PluginMetadata: ...
-
-    async def configure(self, config: Mapping[str, Any]) -> None: ...
-
-    async def start(self, context: Context) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    async def health(self) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,9 @@ A plugin with a state, and a consumer that keeps a position, cannot have two ins
 there the old one comes to rest first, and is started again if the new one does not start. One
 that cannot give its state without being ended is asked for it only once another instance of the
 new version has been seen to start: what it was made from may be gone by then.
+
+Invariant 17: a reload ends with an instance that works, the new one or the old one as it was, or
+the run ends and loses nothing.
 """
 
 from __future__ import annotations

@@ -9,28 +9,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from cdp_pipeline.artifacts.cases import FILE_NAME, Case, CaseAnswer
+from cdp_pipeline.artifacts.cases import FILE_NAME, Case, CaseAnswer, cases_beside
 from cdp_pipeline.artifacts.manifest import FILE_NAME as MANIFEST_NAME
 from cdp_pipeline.artifacts.manifest import load_manifest
 from cdp_pipeline.config.load import load_pipeline_as
 from cdp_pipeline.config.pipeline import PipelineConfig, PluginConfig
 from cdp_pipeline.config.settings import HostSettings
 from cdp_pipeline.config.stage import SourceConfig, StageConfig
-from cdp_pipeline.errors import CdpError, ConfigError, UsageError
+from cdp_pipeline.errors import ConfigError, UsageError
 from cdp_pipeline.host import assembly
 from cdp_pipeline.host.catalog import Catalog
-from cdp_pipeline.host.components import Component, Resolver
+from cdp_pipeline.host.components import Resolver
 from cdp_pipeline.host.plugins import Plugins
 from cdp_pipeline.manager.manager import PluginManager
 from cdp_pipeline.manager.settings import ManagerSettings
-from cdpplugin import Batch, Context, Delivery, Drop, views
+from cdpplugin import Batch, Delivery, Drop, views
 from cdpplugin.function import as_plugin_error
 
 NAMES = ("test-*.yaml", "*-test.yaml", "*.test.yaml")
@@ -113,8 +112,6 @@ def load_cases(file: Path, environ: Mapping[str, str]) -> CasesFile:
     """
     if file.name != FILE_NAME:
         return load_pipeline_as(CasesFile, file, environ)
-    from cdp_pipeline.artifacts.cases import cases_beside
-
     folder = file.parent
     name = load_manifest(folder).name
     return CasesFile.model_validate(
@@ -139,38 +136,16 @@ async def run_cases(
     Raises:
         CdpError: A plugin cannot be found, loaded, configured or started.
     """
-    components = _components(config, Plugins(Catalog(), environ, settings))
+    resolver = Resolver(config, Plugins(Catalog(), environ, settings), environ)
+    components = [resolver.resolve(stage) for stage in config.stages]
     cases = list(config.test_cases)
     while cases:
-        async with _chain(config, components) as handles:
+        manager = PluginManager(ManagerSettings())
+        async with assembly.started(config, components, manager) as (_, handles):
             is_stateful = any(handle.metadata().stateful for handle in handles)
             batch, cases = (cases[:1], cases[1:]) if is_stateful else (cases, [])
             for case in batch:
                 yield await _result(case, handles, str(file))
-
-
-def _components(config: CasesFile, plugins: Plugins) -> list[Component]:
-    found = []
-    for stage in Resolver(config, plugins, {}).stages():
-        if isinstance(stage, CdpError):
-            raise stage
-        found.append(stage)
-    return found
-
-
-@asynccontextmanager
-async def _chain(config: CasesFile, components: Sequence[Component]) -> AsyncIterator[list[Any]]:
-    """Give started plugins."""
-    manager = PluginManager(ManagerSettings())
-    async with assembly.configured(components, manager) as handles:
-        schemas: dict[str, Mapping[str, Any]] = {}
-        for component, handle in zip(components, handles, strict=True):
-            metadata = handle.metadata()
-            context = Context(config.name, component.name, config.network, dict(schemas))
-            policy = assembly.stage_spec(component, config, metadata).on_error
-            await assembly.start(component, handle, context, policy)
-            schemas.update(metadata.output_schema)
-        yield handles
 
 
 async def _result(case: Case, handles: Sequence[Any], file: str) -> CaseResult:
