@@ -105,6 +105,12 @@ class Recording:
         rows = min(len(batch), self._count - len(self.cases))
         if self.done.is_set() or rows <= 0:
             return
+        try:
+            self._rows(batch, outputs, rows)
+        except Exception:  # whatever is wrong with them is the stream's matter, not ours
+            self.left_out += 1
+
+    def _rows(self, batch: Batch, outputs: Outputs, rows: int) -> None:
         found: dict[int, list[Message]] = {row: [] for row in range(rows)}
         for part in outputs.parts:
             for row, message in zip(part.rows, views(part.batch), strict=True):
