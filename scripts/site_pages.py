@@ -54,9 +54,7 @@ class LinksToRepository(SphinxTransform):
             if path is None:
                 continue
             reference = nodes.reference("", "", refuri=self._address(path), internal=False)
-            reference += [child for child in node.children[0].children] or [
-                nodes.Text(node["reftarget"])
-            ]
+            reference += list(node.children[0].children) or [nodes.Text(node["reftarget"])]
             node.replace_self(reference)
 
     def _path(self, target: str) -> Path | None:

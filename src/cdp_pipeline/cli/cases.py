@@ -14,6 +14,7 @@ import typer
 
 from cdp_pipeline.cli.arguments import Output, OutputFormat
 from cdp_pipeline.cli.settings import SettingsFile
+from cdp_pipeline.errors import ExitCode
 from cdp_pipeline.observability.text import printable
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def run_tests(
     if output is OutputFormat.JSON:
         typer.echo(json.dumps([_as_json(result) for result in results], indent=2))
     if any(not result.has_passed for result in results):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 async def _results(
