@@ -13,6 +13,7 @@ from typing import Any
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 
 
@@ -28,6 +29,15 @@ def add_navigation(app: Sphinx, docname: str, source: list[str]) -> None:
             hidden = [":hidden:"] if caption else []
             lines = ["```{toctree}", ":maxdepth: 1", *hidden, *title, "", *pages, "```"]
             source[0] += "\n\n" + "\n".join(lines) + "\n"
+
+
+def renew_navigation(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
+    """Return the pages to be read anew because others came or went."""
+    if not added and not removed:
+        return []
+    return [name for name in app.config.site_navigation if name in env.found_docs]
 
 
 def _pages(found: set[str], entries: list[str], taken: set[str]) -> list[str]:
@@ -87,5 +97,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("site_repository", "", "env", str)
     app.add_config_value("site_branch", "main", "env", str)
     app.connect("source-read", add_navigation)
+    app.connect("env-get-outdated", renew_navigation)
     app.add_transform(LinksToRepository)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
