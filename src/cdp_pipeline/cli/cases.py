@@ -16,6 +16,7 @@ from cdp_pipeline.cli.arguments import Output, OutputFormat
 from cdp_pipeline.cli.default_command import DefaultCommandGroup
 from cdp_pipeline.cli.recording import record
 from cdp_pipeline.cli.settings import SettingsFile
+from cdp_pipeline.errors import ExitCode
 from cdp_pipeline.observability.text import printable
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def run_tests(
     if all(result.skipped for result in results):
         typer.echo("nothing was tried: every case was skipped", err=True)
     if any(result.has_failed for result in results):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @dataclass(frozen=True)

@@ -56,9 +56,6 @@ app.add_typer(configuration.app, name="config")
 app.add_typer(lake.app, name="lake")
 app.add_typer(plugin.app, name="plugin")
 app.add_typer(cases.app, name="test")
-_INTERRUPTED = 130
-"""What typer makes of a KeyboardInterrupt."""
-
 _Refused: type[Any] = next(
     each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException"
 )
@@ -92,12 +89,12 @@ def main() -> None:
         silence_stdout,
         usage_error,
     )
-    from cdp_pipeline.errors import CdpError, UsageError
+    from cdp_pipeline.errors import CdpError, ExitCode, UsageError
     from cdpplugin.errors import PluginError
 
     try:
         code = app(standalone_mode=False)
-        if code == _INTERRUPTED:
+        if code == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt
             exit_at_once()
         sys.exit(code)
     except (CdpError, PluginError) as raised:
@@ -105,13 +102,13 @@ def main() -> None:
     except _Refused as refused:
         if type(refused).__name__ == "NoArgsIsHelpError":
             refused.show()
-            sys.exit(refused.exit_code)
+            sys.exit(ExitCode.USAGE)
         error = usage_error(refused)
     except typer.Abort:
         error = UsageError("stopped before anything was done", code="usage.aborted")
     except BrokenPipeError:
         silence_stdout()
-        sys.exit(1)
+        sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt:
         exit_at_once()
     except Exception as unexpected:

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
-from cdp_pipeline.errors import CdpError, UsageError
+from cdp_pipeline.errors import CdpError, ExitCode, UsageError
 from cdp_pipeline.manager.admission import Machine, admit
 from cdp_pipeline.manager.background import Background
 from cdp_pipeline.manager.compatible import ReloadRefused
@@ -34,7 +34,7 @@ class UnknownPlugin(CdpError):
     """No plugin of the pipeline has this name."""
 
     code = "plugin.unknown"
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class PluginManager:
