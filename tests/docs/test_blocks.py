@@ -51,7 +51,7 @@ HANDLERS: Handlers = {
         pipeline,
     ],
     "guides/state.md": [_state, commands, _state],
-    "guides/testing.md": [_testing, _testing],
+    "guides/testing.md": [*[_testing] * 5],
 }
 MODULES = {path: path.read_text() for path in Path(__file__).parent.glob("test_*.py")}
 
