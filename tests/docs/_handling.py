@@ -117,7 +117,7 @@ def go_file(block: Block, folder: Path) -> None:
 def drawing(block: Block, folder: Path) -> None:
     """A drawing of text: no line is too long for a phone."""
     assert "text" == block.language, block
-    assert 44 > max(map(len, block.text.splitlines())), block
+    assert 40 > max(map(len, block.text.splitlines())), block
 
 
 def by(module: str) -> Callable[[Block, Path], None]:
