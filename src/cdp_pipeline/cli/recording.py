@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cdp_pipeline.cli.running import host
-from cdp_pipeline.errors import StateError
+from cdp_pipeline.errors import ExitCode, StateError
 from cdp_pipeline.observability.text import printable
 
 _ANSWER_S = 10.0
@@ -80,7 +80,7 @@ def record(
         name = client.endpoint.pipeline
     if not found["cases"]:
         typer.echo(_nothing(found, timeout_s), err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(cases_text(found, name, file, redact or ()), encoding="utf-8")
     typer.echo(printable(_written(found, count, file)))
