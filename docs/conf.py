@@ -54,7 +54,16 @@ site_navigation = {
                 "docs/guides/*",
             ],
         ),
-        ("SDKs", [f"sdk/{name}/README" for name in ("python", "go", "node", "rust", "c")]),
+        (
+            "SDKs",
+            [
+                "Python <sdk/python/README>",
+                "Go <sdk/go/README>",
+                "Node <sdk/node/README>",
+                "Rust <sdk/rust/README>",
+                "C and C++ <sdk/c/README>",
+            ],
+        ),
         (
             "Reference",
             [
@@ -70,8 +79,8 @@ site_navigation = {
             "Project",
             [
                 "ARCHITECTURE",
-                "RATIONALE",
-                "bench/results/README",
+                "Why ...? <RATIONALE>",
+                "Measurements <bench/results/README>",
                 "CHANGELOG",
                 "CONTRIBUTING",
                 "SECURITY",
@@ -94,6 +103,9 @@ html_extra_path = ["_root"]
 html_copy_source = False
 html_show_sphinx = False
 html_permalinks_icon = "#"
-pygments_style = "friendly"
+pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "github-dark"
-html_theme_options = {"top_of_page_buttons": []}
+html_theme_options = {
+    "top_of_page_buttons": [],
+    "light_css_variables": {"color-code-background": "#f4f5f7"},
+}

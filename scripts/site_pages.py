@@ -20,7 +20,7 @@ from sphinx.transforms import SphinxTransform
 def add_navigation(app: Sphinx, docname: str, source: list[str]) -> None:
     """Append to *docname* the tree of pages that `site_navigation` has for it."""
     parts = app.config.site_navigation.get(docname, [])
-    taken = {entry for _, entries in parts for entry in entries} | {docname}
+    taken = {_titled(entry)[1] for _, entries in parts for entry in entries} | {docname}
     for caption, entries in parts:
         pages = list(_pages(app.env.found_docs, entries, taken))
         if pages:
@@ -44,12 +44,19 @@ def _pages(found: set[str], entries: list[str], taken: set[str]) -> list[str]:
     """Return the pages that there are: those named in their order, then those of a pattern."""
     pages: list[str] = []
     for entry in entries:
-        if "*" in entry:
-            named = {page for page in found if fnmatch.fnmatch(page, entry)}
-            pages += sorted(named - taken)
-        elif entry in found:
-            pages.append(entry)
-    return [f"/{page}" for page in pages]
+        title, page = _titled(entry)
+        if "*" in page:
+            named = {each for each in found if fnmatch.fnmatch(each, page)}
+            pages += [f"/{each}" for each in sorted(named - taken)]
+        elif page in found:
+            pages.append(f"{title} </{page}>" if title else f"/{page}")
+    return pages
+
+
+def _titled(entry: str) -> tuple[str, str]:
+    """Return title and page of `TITLE <PAGE>`; of a page alone, no title."""
+    title, angle, page = entry.rpartition(" <")
+    return (title, page.removesuffix(">")) if angle else ("", entry)
 
 
 class LinksToRepository(SphinxTransform):

@@ -92,6 +92,14 @@ def commands(block: Block, folder: Path) -> None:
             parsed(words[words.index("flowctl") + 1 :])
 
 
+def session(block: Block, folder: Path) -> None:
+    """Commands with what they print: each line that begins with `flowctl` is one."""
+    lines = [line for line in block.text.splitlines() if line.startswith("flowctl ")]
+    assert lines, block
+    for line in lines:
+        parsed(shlex.split(line, comments=True)[1:])
+
+
 def parsed(words: list[str]) -> None:
     """Parse a command line as `flowctl` would, and run nothing."""
     command: Any = typer.main.get_command(app)
@@ -102,22 +110,14 @@ def parsed(words: list[str]) -> None:
     assert {word.partition("=")[0] for word in words if word.startswith("-")} <= known, words
 
 
-def python_file(block: Block, folder: Path) -> None:
-    """A Python file: it runs, and gives what its page's own test asks for."""
-    file = folder / (block.file or "block.py")
-    file.write_text(block.text)
-    namespace: dict[str, Any] = {"__name__": f"docs_{abs(hash(str(block)))}"}
-    exec(compile(block.text, str(file), "exec"), namespace)
-
-
 def go_file(block: Block, folder: Path) -> None:
-    """A Go file: `tests/docs/test_go_blocks.py` compiles those of all pages in one module."""
+    """A Go file: `tests/docs/test_go_blocks.py` compiles those of all guides in one module."""
 
 
 def drawing(block: Block, folder: Path) -> None:
     """A drawing of text: no line is too long for a phone."""
     assert "text" == block.language, block
-    assert 44 > max(map(len, block.text.splitlines())), block
+    assert 40 > max(map(len, block.text.splitlines())), block
 
 
 def by(module: str) -> Callable[[Block, Path], None]:

@@ -20,13 +20,12 @@ import pytest
 from tests import _rust
 from tests.conftest import ROOT
 
-FOLDER = ROOT / "docs/tutorials"
 TOOLS = {
-    "python": [],
-    "go": ["go"],
-    "node": ["node", "npm"],
-    "rust": ["cargo"],
-    "c": ["make", "cc"],
+    "docs/tutorials/python.md": [],
+    "docs/tutorials/go.md": ["go"],
+    "docs/tutorials/node.md": ["node", "npm"],
+    "docs/tutorials/rust.md": ["cargo"],
+    "docs/tutorials/c.md": ["make", "cc"],
 }
 BOUND_S = 600
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
