@@ -114,7 +114,7 @@ class PostgresConsumer(Base):
         return self._connection
 
     async def _failed(self, error: psycopg.Error) -> PluginError:
-        """Return what the host is to do about *error*; what can pass begins with a new connection."""
+        """Return what the host is to do about *error*; after one that passes it connects anew."""
         told = instruction(error, self._settings.place)
         self._trouble = str(told)
         if isinstance(told, Retry):
