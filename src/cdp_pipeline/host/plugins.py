@@ -14,9 +14,10 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
-from cdp_pipeline.artifacts.cases import Case, cases_beside
+from cdp_pipeline.artifacts.cases import Case
 from cdp_pipeline.artifacts.manifest import Manifest, load_manifest
 from cdp_pipeline.artifacts.plugin_folders import find_plugins, is_wanted, newest
+from cdp_pipeline.artifacts.self_test import cases_for
 from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.paths import cache_folder
 from cdp_pipeline.config.pipeline import PluginConfig
@@ -43,7 +44,7 @@ class Found:
         launch: Makes a new handle that takes so many calls at once.
         metadata: What it says of itself; None where only the running plugin tells.
         place: Its folder or file, where it has one of its own on this machine.
-        cases: What it must answer before a new version of it is trusted.
+        cases: What it must answer with a configuration before a new version of it is trusted.
         not_reloadable: Why it cannot be replaced while it runs; else empty.
         plugin: What the pipeline says of it under `plugins`.
     """
@@ -51,7 +52,7 @@ class Found:
     launch: Launch
     metadata: PluginMetadata | None = None
     place: Path | None = None
-    cases: Sequence[Case] = ()
+    cases: Callable[[Mapping[str, Any]], Sequence[Case]] = lambda config: ()
     not_reloadable: str = ""
     plugin: PluginConfig | None = None
 
@@ -154,7 +155,7 @@ class Plugins:
         else:
             loader = self._grpc if runtime == "grpc" else self._wasm
             launch = loader.load(manifest, plugin, self._limits)
-        cases = cases_beside(manifest.folder)
+        cases = partial(cases_for, manifest.folder, self._environ)
         return Found(launch, manifest.metadata(), manifest.folder, cases)
 
     def _bounds(self, plugin: PluginConfig) -> Limits:
