@@ -96,7 +96,9 @@ class HttpSource(Base):
         settings = self._settings
         place = Place.of(after, settings.cursor)
         async with httpx.AsyncClient(
-            timeout=None, headers=dict(settings.headers), follow_redirects=True
+            timeout=None,  # noqa: S113 - `fetch` bounds the whole of it
+            headers=dict(settings.headers),
+            follow_redirects=True,
         ) as client:
             while True:
                 records = await self._next(client, place.cursor)

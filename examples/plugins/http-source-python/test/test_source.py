@@ -97,23 +97,23 @@ class SourceTest(unittest.IsolatedAsyncioTestCase):
         """All records come, in pages, each with its position, and whole numbers exact."""
         batches = await self.read(await self.source(self.serve(horizon(7))))
         ids = [each for batch in batches for each in batch.batch.ids]
-        self.assertEqual([f"payment:{number}" for number in range(1, 8)], ids)
+        assert [f"payment:{number}" for number in range(1, 8)] == ids
         last = batches[-1]
-        self.assertEqual(([7], b"7 7"), (list(last.positions), last.token))
+        assert ([7], b"7 7") == (list(last.positions), last.token)
         expected = {"paging_token": "7", "amount": 9007199254740993}
-        self.assertEqual(expected, last.batch.payloads.value(0))
+        assert expected == last.batch.payloads.value(0)
 
     async def test_resumes(self) -> None:
         """A reading goes on behind the cursor of its token, and counts on."""
         source = await self.source(self.serve(horizon(7)))
         [batch] = await self.read(source, Resume(5, b"5 5"))
-        self.assertEqual(["payment:6", "payment:7"], list(batch.batch.ids))
-        self.assertEqual([6, 7], list(batch.positions))
+        assert ["payment:6", "payment:7"] == list(batch.batch.ids)
+        assert [6, 7] == list(batch.positions)
 
     async def test_begins(self) -> None:
         """The first reading begins after the cursor that is configured."""
         [batch] = await self.read(await self.source(self.serve(horizon(7)), cursor="6"))
-        self.assertEqual((["payment:7"], [1]), (list(batch.batch.ids), list(batch.positions)))
+        assert (["payment:7"], [1]) == (list(batch.batch.ids), list(batch.positions))
 
     async def test_follows(self) -> None:
         """A source that follows asks again after an empty page, and gives what is new then."""
@@ -126,7 +126,7 @@ class SourceTest(unittest.IsolatedAsyncioTestCase):
         source = await self.source(self.serve(growing), follow=True, poll_interval=0.001)
         async with aclosing(source.read(None)) as stream:
             found = [(await anext(stream)).positions[0] for _ in range(2)]
-        self.assertEqual([1, 2], found)
+        assert [1, 2] == found
 
     async def test_retries(self) -> None:
         """A server that is busy is asked again when it wants to be; the health says so."""
@@ -135,15 +135,15 @@ class SourceTest(unittest.IsolatedAsyncioTestCase):
             source = await self.source(url)
             with self.assertRaises(Retry) as caught:
                 await self.read(source)
-            self.assertEqual(after_s, caught.exception.after_s)
-            self.assertEqual("degraded", (await source.health()).status)
+            assert after_s == caught.exception.after_s
+            assert "degraded" == (await source.health()).status
 
     async def test_away(self) -> None:
         """A server that is away is asked again; the query is not shown."""
         error = await self.failing("http://127.0.0.1:1/?secret=1")
-        self.assertIsInstance(error, Retry)
-        self.assertEqual("http_source.server_away", error.code)
-        self.assertNotIn("secret", str(error))
+        assert isinstance(error, Retry)
+        assert "http_source.server_away" == error.code
+        assert "secret" not in str(error)
 
     async def test_timeout(self) -> None:
         """A page that does not come in time is tried again."""
@@ -156,8 +156,8 @@ class SourceTest(unittest.IsolatedAsyncioTestCase):
 
         error = await self.failing(self.serve(never), timeout=0.05)
         ended.set()
-        self.assertIsInstance(error, Retry)
-        self.assertIn("no page within 0.05 s", str(error))
+        assert isinstance(error, Retry)
+        assert "no page within 0.05 s" in str(error)
 
     async def test_faults(self) -> None:
         """What cannot be used is an error that says what came."""
@@ -172,14 +172,14 @@ class SourceTest(unittest.IsolatedAsyncioTestCase):
             with self.subTest(body=body):
                 url = self.serve(lambda *_, text=body: (200, {}, text))
                 error = await self.failing(url, cursor="9")
-                self.assertEqual(f"http_source.{code}", error.code)
-                self.assertTrue(error.hint)
+                assert f"http_source.{code}" == error.code
+                assert error.hint
 
     async def test_refused(self) -> None:
         """A server that refuses stops the stream."""
         error = await self.failing(self.serve(horizon(1)) + "x")
-        self.assertIsInstance(error, Fatal)
-        self.assertIn("answered 400 Bad Request: `what?`", str(error))
+        assert isinstance(error, Fatal)
+        assert "answered 400 Bad Request: `what?`" in str(error)
 
     async def test_configuration(self) -> None:
         """A configuration that cannot be used is refused, with what can be."""
@@ -193,18 +193,18 @@ class SourceTest(unittest.IsolatedAsyncioTestCase):
         ):
             with self.subTest(config=config), self.assertRaises(ConfigInvalid) as caught:
                 await HttpSource().configure(config)
-            self.assertTrue(caught.exception.hint)
+            assert caught.exception.hint
 
     def test_paths(self) -> None:
         """Records may be anywhere, also a page that is a list, and a cursor may be a number."""
         settings = Settings("http://x", "T", records="", cursor_field="at.id")
         [record] = records_of(b'[{"at": {"id": 12345678901234567890}}]', "", settings)
-        self.assertEqual("12345678901234567890", record.cursor)
+        assert "12345678901234567890" == record.cursor
 
     def test_retry_after(self) -> None:
         """A date is as good as a number."""
         now = datetime(2026, 1, 1, tzinfo=UTC)
-        self.assertEqual(60.0, retry_after_s("Thu, 01 Jan 2026 00:01:00 GMT", now))
+        assert 60.0 == retry_after_s("Thu, 01 Jan 2026 00:01:00 GMT", now)
 
 
 if __name__ == "__main__":

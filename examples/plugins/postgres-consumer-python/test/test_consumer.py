@@ -59,22 +59,22 @@ class ServerTest(unittest.IsolatedAsyncioTestCase):
     async def test_writes(self) -> None:
         """What is acknowledged is committed; a row that comes again is written over."""
         first = delivery(5, ("a", {"n": 12345678901234567890}), ("b", None), ("b", 2))
-        self.assertEqual(5, await self.consumer.consume(first))
-        self.assertEqual({"n": 12345678901234567890}, self.rows()[0][3])
+        assert 5 == await self.consumer.consume(first)
+        assert {"n": 12345678901234567890} == self.rows()[0][3]
         await self.consumer.consume(delivery(6, ("a", "again")))
         expected = [("T", "b", 5, 2, {"k": 1}), ("T", "a", 6, "again", {"k": 1})]
-        self.assertEqual(expected, self.rows())
-        self.assertEqual(9, await self.consumer.consume(delivery(9)))
+        assert expected == self.rows()
+        assert 9 == await self.consumer.consume(delivery(9))
 
     async def test_refused_row(self) -> None:
-        """A delivery with a row that the server refuses writes nothing, and the next one goes on."""
+        """A delivery with a row that the server refuses writes nothing; the next one goes on."""
         with self.assertRaises(PluginError) as caught:
             await self.consumer.consume(delivery(1, ("a", 1), ("b", "\0")))
-        self.assertEqual("postgres.data_refused", caught.exception.code)
-        self.assertEqual("degraded", (await self.consumer.health()).status)
-        self.assertEqual([], self.rows())
+        assert "postgres.data_refused" == caught.exception.code
+        assert "degraded" == (await self.consumer.health()).status
+        assert [] == self.rows()
         await self.consumer.consume(delivery(1, ("a", 1)))
-        self.assertEqual("healthy", (await self.consumer.health()).status)
+        assert "healthy" == (await self.consumer.health()).status
 
     async def test_reconnects(self) -> None:
         """A connection that the server ends is a retry, after which the delivery is taken."""
@@ -84,8 +84,8 @@ class ServerTest(unittest.IsolatedAsyncioTestCase):
             other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
         with self.assertRaises(Retry) as caught:
             await self.consumer.consume(delivery(1, ("a", 1)))
-        self.assertEqual("postgres.server_away", caught.exception.code)
-        self.assertEqual(1, await self.consumer.consume(delivery(1, ("a", 1))))
+        assert "postgres.server_away" == caught.exception.code
+        assert 1 == await self.consumer.consume(delivery(1, ("a", 1)))
 
     async def test_refused_table(self) -> None:
         """A table that the server refuses ends the start."""
@@ -105,8 +105,8 @@ class OwnTest(unittest.IsolatedAsyncioTestCase):
         await consumer.configure({"dsn": AWAY})
         await consumer.start(Context())
         status = await consumer.health()
-        self.assertEqual("degraded", status.status)
-        self.assertNotIn("secret", status.message)
+        assert "degraded" == status.status
+        assert "secret" not in status.message
 
     def test_instructions(self) -> None:
         """What a server says is told apart by its SQLSTATE, a refused login by its words."""
@@ -122,9 +122,9 @@ class OwnTest(unittest.IsolatedAsyncioTestCase):
             ("42P10", "refused"),
         ):
             error = psycopg.errors.lookup(state)("no")
-            self.assertEqual(f"postgres.{code}", instruction(error, "d").code, state)
+            assert f"postgres.{code}" == instruction(error, "d").code, state
         words = 'connection failed: FATAL:  password authentication failed for user "u"'
-        self.assertIsInstance(instruction(psycopg.OperationalError(words), "d"), Fatal)
+        assert isinstance(instruction(psycopg.OperationalError(words), "d"), Fatal)
 
     def test_configuration(self) -> None:
         """A configuration that cannot be used is refused, and its password is not repeated."""
@@ -137,9 +137,9 @@ class OwnTest(unittest.IsolatedAsyncioTestCase):
         ):
             with self.subTest(config=config), self.assertRaises(ConfigInvalid) as caught:
                 Settings.of(config)
-            self.assertTrue(caught.exception.hint)
-            self.assertNotIn("secret", str(caught.exception))
-        self.assertNotIn("secret", repr(Settings.of({"dsn": AWAY})))
+            assert caught.exception.hint
+            assert "secret" not in str(caught.exception)
+        assert "secret" not in repr(Settings.of({"dsn": AWAY}))
 
 
 if __name__ == "__main__":
