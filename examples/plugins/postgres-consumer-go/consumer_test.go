@@ -120,7 +120,7 @@ func TestReconnects(t *testing.T) {
 	execute(t, connection, fmt.Sprintf("SELECT pg_terminate_backend(%d)", consumer.connection.PgConn().PID()))
 	_, err := consumer.Consume(ctx, delivery(1, message("a", `1`)))
 	var retry cdpplugin.Retry
-	if !errors.As(err, &retry) || retry.Code != serverAway || retry.After != after {
+	if !errors.As(err, &retry) || retry.Code != serverAway {
 		t.Fatalf("got %v", err)
 	}
 	if _, err := consumer.Consume(ctx, delivery(1, message("a", `1`))); err != nil {

@@ -5,16 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	cdpplugin "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go"
 )
 
 const (
-	// after is how long the host waits before it hands the same delivery over again.
-	after = time.Second
-
 	serverAway   = "postgres.server_away"
 	loginRefused = "postgres.login_refused"
 	dataRefused  = "postgres.data_refused"
@@ -31,14 +27,14 @@ func instructionOf(err error, place string) error {
 	var told *pgconn.PgError
 	if !errors.As(err, &told) {
 		return cdpplugin.Retry{
-			Message: fmt.Sprintf("%s: %s", place, oneLine(err)), Code: serverAway, After: after,
+			Message: fmt.Sprintf("%s: %s", place, oneLine(err)), Code: serverAway,
 			Hint: "see that the server runs and can be reached, and that the pipeline grants `network`",
 		}
 	}
 	text := fmt.Sprintf("%s: %s", place, told.Message)
 	switch {
 	case begins(told.Code, passing...):
-		return cdpplugin.Retry{Message: text, Code: serverAway, After: after}
+		return cdpplugin.Retry{Message: text, Code: serverAway}
 	case begins(told.Code, "28", "3D"):
 		return cdpplugin.Fatal{
 			Message: text, Code: loginRefused,

@@ -6,8 +6,6 @@ import psycopg
 
 from cdpplugin import Fatal, PluginError, Retry
 
-AFTER_S = 1.0
-"""How long the host waits before it hands the same delivery over again."""
 SERVER_AWAY = "postgres.server_away"
 LOGIN_REFUSED = "postgres.login_refused"
 DATA_REFUSED = "postgres.data_refused"
@@ -34,7 +32,7 @@ def instruction(error: psycopg.Error, place: str) -> PluginError:
     if state is None:
         return _without_state(error, text)
     if state.startswith(PASSING):
-        return Retry(text, after_s=AFTER_S, code=SERVER_AWAY)
+        return Retry(text, code=SERVER_AWAY)
     if state.startswith(("28", "3D")):
         return _login_refused(text)
     if state.startswith(("22", "23")):
@@ -50,7 +48,7 @@ def _without_state(error: psycopg.Error, text: str) -> PluginError:
     if any(words in text for words in LOGIN):
         return _login_refused(text)
     hint = "see that the server runs and can be reached, and that the pipeline grants `network`"
-    return Retry(text, after_s=AFTER_S, code=SERVER_AWAY, hint=hint)
+    return Retry(text, code=SERVER_AWAY, hint=hint)
 
 
 def _login_refused(text: str) -> Fatal:
