@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cdp_pipeline.cli.arguments import Output, OutputFormat
+from cdp_pipeline.cli.default_command import DefaultCommandGroup
+from cdp_pipeline.cli.recording import record
 from cdp_pipeline.cli.settings import SettingsFile
 from cdp_pipeline.observability.text import printable
 
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
     from cdp_pipeline.testing.case_runs import CaseResult
 
 
+app = typer.Typer(
+    help="Run test cases through real plugins, or record some from a running pipeline.\n\n"
+    "`flowctl test run PATH` may be written without `run`.",
+    cls=DefaultCommandGroup,
+    no_args_is_help=True,
+    subcommand_metavar="PATH... | COMMAND [ARGS]...",
+)
+app.command("record")(record)
+
+
+@app.command("run")
 def run_tests(
     paths: Annotated[
         list[Path],

@@ -41,7 +41,6 @@ app.command("run")(run.run)
 app.command("init")(starting.init)
 app.command("validate")(pipelines.validate)
 app.command("doctor")(doctor.doctor)
-app.command("test")(cases.run_tests)
 app.command("schema")(pipelines.schema)
 app.command("list")(components.list_components)
 app.command("explain")(components.explain)
@@ -54,6 +53,7 @@ app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(configuration.app, name="config")
 app.add_typer(lake.app, name="lake")
 app.add_typer(plugin.app, name="plugin")
+app.add_typer(cases.app, name="test")
 _INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""
 

@@ -33,6 +33,7 @@ def candidate_of(component: Component, cases: Sequence[Case] = ()) -> Candidate:
         config_of=component.config_of,
         workers=stage.workers if isinstance(stage, StageConfig) else 1,
         cases=cases,
+        origin=component.origin,
     )
 
 
