@@ -40,3 +40,8 @@ def test_none(tmp_path: Path) -> None:
     assert [] == list(cases_for(tmp_path, {}, {}))
     with pytest.raises(ConfigError, match=r"config\.n"):
         names(tmp_path, "config:\n  n: ${N}\n", {}, {})
+
+
+def test_of_a_folder_for_the_cases(tmp_path: Path) -> None:
+    """A configuration that names the folder of the cases is none that a plugin runs with."""
+    assert [] == names(tmp_path, 'config: {n: "${FOLDER}"}\n', {}, {"n": 1})

@@ -25,6 +25,8 @@ from cdp_pipeline.config.model import Frozen
 from cdp_pipeline.observability.logs import logger
 
 FILE_NAME = "self-test.yaml"
+SCRATCH = "FOLDER"
+"""Variable that stands for an empty folder, which is made for the cases of a file."""
 REQUIRES_ENV = Field(
     default=(),
     description="Environment variables without which the cases are skipped; an empty one is as "
@@ -87,7 +89,7 @@ def cases_for(
     if missing := missing_variables(document, environ):
         _ignored(file, f"{', '.join(missing)} not set")
         return ()
-    self_test = build_self_test(document, environ)
+    self_test = build_self_test(document, {SCRATCH: f"${{{SCRATCH}}}", **environ})
     if self_test.config is not None and dict(self_test.config) != dict(config):
         _ignored(file, "they are for another configuration")
         return ()

@@ -20,6 +20,7 @@ from cdp_pipeline.cli import (
     configuration,
     doctor,
     lake,
+    new_plugin,
     pipelines,
     plugin,
     plugin_list,
@@ -45,6 +46,7 @@ app.command("schema")(pipelines.schema)
 app.command("list")(components.list_components)
 app.command("explain")(components.explain)
 app.command("status")(running.status)
+plugin.app.command("new")(new_plugin.new)
 plugin.app.command("list")(plugin_list.list_plugins)
 plugin.app.command("reload")(plugin_running.reload)
 plugin.app.command("logs")(plugin_running.logs)

@@ -7,14 +7,16 @@ print(result.name, result.mismatches)
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cdp_pipeline.artifacts.cases import Case, CaseAnswer
+from cdp_pipeline.artifacts.self_test import SCRATCH
 from cdp_pipeline.config.settings import HostSettings
 from cdp_pipeline.host import assembly
 from cdp_pipeline.host.catalog import Catalog
@@ -94,11 +96,24 @@ async def run_file(
             yield CaseResult(file=str(file), name=name, skipped=reason)
     if names:
         return
-    config = load_cases(file, environ)
-    chosen = tuple(case for case in config.test_cases if only in case.name)
-    config = config.model_copy(update={"test_cases": chosen})
-    async for result in run_cases(config, file, environ, settings):
-        yield result
+    with _scratch(file, environ) as (scratch, filled):
+        config = load_cases(file, filled)
+        chosen = tuple(case for case in config.test_cases if only in case.name)
+        config = config.model_copy(update={"test_cases": chosen})
+        async for result in run_cases(config, file, filled, settings, scratch):
+            yield result
+
+
+@contextmanager
+def _scratch(
+    file: Path, environ: Mapping[str, str]
+) -> Iterator[tuple[Path | None, Mapping[str, str]]]:
+    """Give a folder for the cases in *file*, if they name one, and the variables with it."""
+    if f"${{{SCRATCH}}}" not in file.read_text("utf-8"):
+        yield None, environ
+        return
+    with tempfile.TemporaryDirectory(prefix="cdp-scratch-") as folder:
+        yield Path(folder), {**environ, SCRATCH: folder}
 
 
 async def run_cases(
@@ -106,6 +121,7 @@ async def run_cases(
     file: Path,
     environ: Mapping[str, str],
     settings: HostSettings | None = None,
+    scratch: Path | None = None,
 ) -> AsyncIterator[CaseResult]:
     """Run the cases of *config*, and yield how each went.
 
@@ -115,7 +131,7 @@ async def run_cases(
     Raises:
         CdpError: A plugin cannot be found, loaded, configured or started.
     """
-    resolver = Resolver(config, Plugins(Catalog(), environ, settings), environ)
+    resolver = Resolver(config, Plugins(Catalog(), environ, settings, scratch), environ)
     stages = [resolver.resolve(stage) for stage in config.stages]
     source = [resolver.source()] if config.has_source else []
     cases = list(config.test_cases)
