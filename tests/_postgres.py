@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -108,6 +109,11 @@ class Server:
         subprocess.run(
             command, check=True, stdout=subprocess.PIPE, cwd=self.folder, timeout=120, **account
         )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is started."""
+        return self._process is not None
 
     def start(self, **settings: str) -> None:
         """Start the server and wait until it answers; *settings* as in `postgresql.conf`.
@@ -213,6 +219,12 @@ class Database:
         return (
             f"host={self.server.folder} port={self.server.port} dbname={self.name} user={SUPERUSER}"
         )
+
+    @property
+    def url(self) -> str:
+        """How to reach it over TCP, with a password."""
+        login = f"{SUPERUSER}:{quote(PASSWORD, safe='')}"
+        return f"postgresql://{login}@{self.server.host}:{self.server.port}/{self.name}"
 
     def psql(self, sql: str) -> str:
         """Return what `psql` answers."""

@@ -17,7 +17,13 @@ from tests.conftest import ROOT
 README = (ROOT / "README.md").read_text()
 FLOWCTL = str(Path(sys.executable).parent / "flowctl")
 EXAMPLES = sorted((ROOT / "examples/pipelines").glob("*.yaml"))
-ENVIRONMENT = {"CDP_LAKE": "lake", "START": "2", "END": "21", "OUT": "out"}
+ENVIRONMENT = {
+    "CDP_LAKE": "lake",
+    "START": "2",
+    "END": "21",
+    "OUT": "out",
+    "DATABASE_URL": "postgresql://x",
+}
 
 
 def blocks(language: str) -> list[str]:
@@ -82,7 +88,7 @@ def test_every_example_is_valid(example: Path) -> None:
     assert 0 == run.returncode, run.stderr
 
 
-@pytest.mark.parametrize("name", ["quickstart.yaml", "large-payments.yaml"])
+@pytest.mark.parametrize("name", ["quickstart.yaml", "large-payments.yaml", "dedupe.yaml"])
 def test_examples_on_a_generated_lake_complete(name: str, tmp_path: Path, lake: Path) -> None:
     """Examples that need nothing but a lake run to the end."""
     run = subprocess.run(

@@ -2,6 +2,7 @@
 
 config:
 path: ${FOLDER}/out        # ${FOLDER} is a folder of each case's own
+dsn: ${DATABASE_URL}       # any other is a variable of the environment
 messages:
 - type: Payment
 payload: {amount: 5}
@@ -9,6 +10,7 @@ payload: {amount: 5}
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,10 @@ from pydantic import ConfigDict, Field
 
 from cdp_pipeline.config.building import build
 from cdp_pipeline.config.document import read_document
-from cdp_pipeline.config.environment import FilledDocument
+from cdp_pipeline.config.environment import fill_document
 from cdp_pipeline.config.model import Frozen
 from cdpplugin import Message
+from cdpplugin.testing import FOLDER
 
 FILE_NAME = "conformance.yaml"
 
@@ -43,26 +46,25 @@ class Sample(Frozen):
     model_config = ConfigDict(title="CDP conformance samples")
 
     config: Mapping[str, Any] | None = Field(
-        default=None, description="A configuration that it accepts."
+        default=None, repr=False, description="A configuration that it accepts."
     )
     messages: tuple[SampleMessage, ...] = Field(
         default=(), description="Messages that it takes without an error."
     )
 
 
-def load_sample(path: Path) -> Sample:
-    """Return the samples in *path*.
+def load_sample(path: Path, environ: Mapping[str, str] = os.environ) -> Sample:
+    """Return the samples in *path*, the variables of *environ* filled in.
 
     Raises:
         ConfigError: It cannot be read, or has faults.
     """
-    document = read_document(path)
-    filled = FilledDocument(document.data, document.locations, faults=document.faults)
+    filled = fill_document(read_document(path), {**environ, "FOLDER": FOLDER})
     sample, _ = build(Sample, filled)
     return sample
 
 
-def sample_beside(folder: Path) -> Sample:
+def sample_beside(folder: Path, environ: Mapping[str, str] = os.environ) -> Sample:
     """Return the samples that a plugin brings in its folder; empty ones where it brings none."""
     file = folder / FILE_NAME
-    return load_sample(file) if file.is_file() else Sample()
+    return load_sample(file, environ) if file.is_file() else Sample()
