@@ -1,0 +1,70 @@
+package cdpplugintest_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const (
+	// readmeMain is what the README leaves to the author.
+	readmeMain = `package main
+
+import (
+	"context"
+
+	cdpplugin "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go"
+)
+
+var metadata = cdpplugin.PluginMetadata{Name: "readme", Version: "1.0.0"}
+
+func process(_ context.Context, message cdpplugin.Message) (cdpplugin.Message, error) {
+	message.Type = "ProcessedData"
+	return message, nil
+}
+
+func main() { _ = serve() }
+`
+	readmeTest = `package main
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+
+	cdpplugin "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go"
+	"github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/cdpplugintest"
+)
+`
+)
+
+// The plugin and the test of the README's section on tests pass as they stand there.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	_, section, _ := strings.Cut(string(readme), "\n## Testing\n")
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(section, 2)
+	if len(blocks) != 2 {
+		t.Fatalf("expected a plugin and its test, got %d blocks", len(blocks))
+	}
+	// An overlay puts the files into this module without writing to its folder.
+	folder, written := t.TempDir(), map[string]string{}
+	here, err := filepath.Abs("readme")
+	require.NoError(t, err)
+	for name, text := range map[string]string{"main.go": readmeMain + blocks[0][1], "main_test.go": readmeTest + blocks[1][1]} {
+		written[filepath.Join(here, name)] = filepath.Join(folder, name)
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": written})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "overlay.json"), overlay, 0o600))
+	command := exec.Command("go", "test", "-vet=off", "-overlay", filepath.Join(folder, "overlay.json"), "./readme")
+	if told, err := command.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, told)
+	}
+}
