@@ -52,10 +52,10 @@ export class Client {
     return this.deadlineMs === undefined ? {} : { deadline: Date.now() + this.deadlineMs };
   }
 
-  /** Wait until the plugin listens, but no longer than a deadline. */
-  ready(deadlineMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.calls.waitForReady(Date.now() + deadlineMs, (error?: Error) => (error ? reject(error) : resolve()));
+  /** Tell whether the plugin listens, waiting for no longer than `waitMs`. */
+  listens(waitMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.calls.waitForReady(Date.now() + waitMs, (error?: Error) => resolve(error === undefined));
     });
   }
 

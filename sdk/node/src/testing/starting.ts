@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 import type { Context } from "../delivery.js";
 import {
@@ -80,8 +80,9 @@ function functionPlugin(metadata: PluginMetadata, call: PluginFunction, options:
  */
 export async function startTestPluginProcess(file: string, options: TestOptions = {}): Promise<TestPlugin> {
   return started(options, async (socket, failed) => {
-    const plugin = spawn(process.execPath, [file], {
-      cwd: dirname(file),
+    const path = resolve(file);
+    const plugin = spawn(process.execPath, [path], {
+      cwd: dirname(path),
       env: { PATH: process.env.PATH, HOME: process.env.HOME, PLUGIN_MODE: "grpc", PLUGIN_SOCKET: socket },
     });
     const log: Buffer[] = [];
@@ -119,7 +120,7 @@ async function started(
   };
   try {
     end = await run(socket, fail);
-    await Promise.race([client.ready(BOUND_MS), failed]);
+    await listening(client, failed);
     const plugin = new TestPlugin(client, close);
     await plugin.begin(options.config ?? {}, { pipeline: "test", stage: "test", network: "", schemas: {}, ...options.stage });
     return plugin;
@@ -127,4 +128,13 @@ async function started(
     await close().catch(() => undefined); // why it did not start says more
     throw error;
   }
+}
+
+/** Wait until the plugin listens; throw what `failed` is rejected with before that. */
+async function listening(client: Client, failed: Promise<never>): Promise<void> {
+  for (const end = Date.now() + BOUND_MS; Date.now() < end; ) {
+    // In short waits: each goes on to its end, and would hold up that of the tests.
+    if (await Promise.race([client.listens(200), failed])) return;
+  }
+  throw new Error(`the plugin does not listen after ${BOUND_MS / 1000} seconds`);
 }
