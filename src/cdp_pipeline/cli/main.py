@@ -20,6 +20,7 @@ from cdp_pipeline.cli import (
     configuration,
     doctor,
     lake,
+    new_plugin,
     pipelines,
     plugin,
     plugin_list,
@@ -41,11 +42,11 @@ app.command("run")(run.run)
 app.command("init")(starting.init)
 app.command("validate")(pipelines.validate)
 app.command("doctor")(doctor.doctor)
-app.command("test")(cases.run_tests)
 app.command("schema")(pipelines.schema)
 app.command("list")(components.list_components)
 app.command("explain")(components.explain)
 app.command("status")(running.status)
+plugin.app.command("new")(new_plugin.new)
 plugin.app.command("list")(plugin_list.list_plugins)
 plugin.app.command("reload")(plugin_running.reload)
 plugin.app.command("logs")(plugin_running.logs)
@@ -54,6 +55,7 @@ app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(configuration.app, name="config")
 app.add_typer(lake.app, name="lake")
 app.add_typer(plugin.app, name="plugin")
+app.add_typer(cases.app, name="test")
 _INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""
 
