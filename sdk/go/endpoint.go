@@ -28,6 +28,14 @@ type endpoint struct {
 	launched bool
 }
 
+// endpoint returns the socket that was chosen, else what the environment says.
+func (s *settings) endpoint(environment func(string) string) (endpoint, error) {
+	if s.socket == "" {
+		return endpointFrom(environment)
+	}
+	return endpoint{network: "unix", address: s.socket, maxMessageBytes: defaultMaxMessageBytes}, nil
+}
+
 func endpointFrom(environment func(string) string) (endpoint, error) {
 	found := endpoint{
 		network: "tcp", address: defaultAddress, token: environment("PLUGIN_TOKEN"),

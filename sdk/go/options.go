@@ -17,6 +17,7 @@ type Option func(*settings)
 
 type settings struct {
 	ctx       context.Context
+	socket    string
 	workers   int
 	grace     time.Duration
 	tls       *tlsConfig
@@ -49,6 +50,12 @@ func WithWorkers(workers int) Option {
 // WithContext ends the serving gracefully when ctx ends, as SIGTERM does.
 func WithContext(ctx context.Context) Option {
 	return func(s *settings) { s.ctx = ctx }
+}
+
+// WithSocket serves on the Unix socket at path, wherever the environment says: for tests, which serve
+// several plugins in one process, and for embedding. A WebAssembly plugin has none.
+func WithSocket(path string) Option {
+	return func(s *settings) { s.socket = path }
 }
 
 // WithConfigure takes the configuration of a plugin made of one function, before its first

@@ -44,7 +44,7 @@ func Serve(plugin Plugin, options ...Option) error {
 	if err != nil {
 		return err
 	}
-	place, err := endpointFrom(os.Getenv)
+	place, err := chosen.endpoint(os.Getenv)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,47 @@ import (
 	"testing"
 
 	cdpplugin "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go"
+	"github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/cdpplugintest"
 )
+
+func startTestPlugin(t *testing.T, config string) *cdpplugintest.Plugin {
+	t.Helper()
+	return cdpplugintest.StartTestPlugin(t, serve, cdpplugintest.WithConfig(config))
+}
+
+// Over the wire as in the function: a message enriched, one dropped with the reason, one an error.
+func TestPlugin(t *testing.T) {
+	plugin := startTestPlugin(t, `{"families": ["payment"]}`)
+	defer plugin.Stop()
+	answer, err := plugin.ProcessAll(context.Background(),
+		operation(`{"id":132379546421870594,"operation_trace_code":"PaymentResultCodePaymentSuccess","type_string":"payment"}`),
+		operation(`{"type_string":"invoke_host_function"}`),
+		operation(`{"type_string":"dance"}`),
+	)
+	if err != nil || len(answer.Outputs) != 1 {
+		t.Fatalf("expected one output, got %+v, %v", answer, err)
+	}
+	expected := `{"id":132379546421870594,"operation_trace_code":"PaymentResultCodePaymentSuccess","type_string":"payment","family":"payment","operation_succeeded":true}`
+	if got := answer.Outputs[0]; got.Type != "enriched_operation" || expected != string(got.Payload) || got.Metadata["k"] != 1.0 {
+		t.Errorf("expected %s, got %+v", expected, got)
+	}
+	if answer.Dropped["another family"] != 1 {
+		t.Errorf("expected a drop, got %v", answer.Dropped)
+	}
+	var unknown cdpplugin.PluginError
+	if !errors.As(answer.Errors[2], &unknown) || unknown.Code != "enrich.type_unknown" || unknown.Hint == "" {
+		t.Errorf("expected an error with a hint, got %v", answer.Errors)
+	}
+}
+
+// A configuration is refused before any message comes.
+func TestPluginRefusesConfiguration(t *testing.T) {
+	_, err := cdpplugintest.TryStartTestPlugin(t, serve, cdpplugintest.WithConfig(`{"families":["sorobn"]}`))
+	var invalid cdpplugin.ConfigInvalid
+	if !errors.As(err, &invalid) {
+		t.Errorf("expected a refusal, got %v", err)
+	}
+}
 
 // operation returns a message as the stage `rows` gives it.
 func operation(payload string) cdpplugin.Message {

@@ -43,10 +43,14 @@ var metadata = cdpplugin.PluginMetadata{
 	OutputSchema: map[string]json.RawMessage{"enriched_operation": json.RawMessage(outputSchema)},
 }
 
-func main() {
+// serve serves the plugin; a test hands over options of its own.
+func serve(options ...cdpplugin.Option) error {
 	enricher := newEnricher()
-	err := cdpplugin.ServeProcessor(metadata, enricher.process, cdpplugin.WithConfigure(enricher.configure))
-	if err != nil {
+	return cdpplugin.ServeProcessor(metadata, enricher.process, append(options, cdpplugin.WithConfigure(enricher.configure))...)
+}
+
+func main() {
+	if err := serve(); err != nil {
 		slog.Error(err.Error())
 		os.Exit(1)
 	}

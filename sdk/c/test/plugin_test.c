@@ -1,6 +1,8 @@
 /* The calls of a host: what a plugin's functions are given, and what becomes of what they give. */
 #include "calling.h"
 
+#include "../cdpplugin_test.h"
+
 #include <setjmp.h>
 #include <signal.h>
 
@@ -644,4 +646,61 @@ TEST(memory_is_used_again, "The ten thousandth batch needs no more memory than t
 #endif
     }
     CHECK_INT(sizes[0], sizes[1]);
+}
+
+/* ---- The header for tests of one's own --------------------------------------------------- */
+
+static cdp_result obey(cdp_message *message, cdp_outputs *outputs) {
+    if (cdp_is(message->type, "drop")) return cdp_drop("told \"to\"");
+    if (cdp_is(message->type, "nothing")) return cdp_ok();
+    if (cdp_is(message->type, "retry")) return cdp_retry(1.5, "later");
+    if (cdp_is(message->type, "error")) return cdp_error("obedient.wrong", "do it right", "wrong %c", '"');
+    cdp_emit(outputs, message);
+    message->type = CDP_TEXT("Second");
+    cdp_emit(outputs, message);
+    return cdp_ok();
+}
+
+static cdp_result take_least(cdp_config *config) {
+    return cdp_json_find(config->text, "least").size ? cdp_ok() : cdp_invalid("set it", "`least` is missing");
+}
+
+TEST(a_test_of_ones_own, "A test starts a plugin, and learns of one message all that a host learns.") {
+    use(obey);
+    plugin.configure = take_least;
+    plugin.start = NULL;
+    plugin.stop = NULL;
+    plugin.health = NULL;
+    cdp_result refused = cdp_test_start("{}");
+    CHECK_INT(CDP_INVALID, refused.status);
+    CHECK_TEXT("`least` is missing", refused.message);
+    CHECK_TEXT("set it", refused.hint);
+    CHECK_INT(CDP_OK, cdp_test_start("{\"least\": 1}").status);
+    plugin.configure = NULL;
+
+    cdp_test_answer answer = cdp_test_process("First", "{\"n\": 9007199254740993}");
+    CHECK_INT(2, answer.count);
+    CHECK_TEXT("First", answer.type);
+    CHECK_TEXT("9007199254740993", cdp_json_find(answer.payload, "n"));
+    CHECK_TEXT("\"Second\"", cdp_json_find(answer.outputs, "1.type"));
+    answer = cdp_test_process_message(CDP_TEXT("{\"id\":\"a\",\"type\":\"T\",\"metadata\":{\"k\":1}}"));
+    CHECK_TEXT("a", answer.id);
+    CHECK_TEXT("{\"k\":1}", answer.metadata);
+
+    answer = cdp_test_process("drop", "1");
+    CHECK_INT(CDP_DROPPED, answer.result.status);
+    CHECK_TEXT("told \"to\"", answer.result.message);
+    answer = cdp_test_process("nothing", "1");
+    CHECK_INT(CDP_OK, answer.result.status);
+    CHECK_INT(0, answer.count);
+    answer = cdp_test_process("retry", "1");
+    CHECK_INT(CDP_RETRY, answer.result.status);
+    CHECK(answer.result.retry_after_s == 1.5);
+    answer = cdp_test_process("error", "1");
+    CHECK_INT(CDP_ERROR, answer.result.status);
+    CHECK_TEXT("wrong \"", answer.result.message);
+    CHECK_TEXT("obedient.wrong", answer.result.code);
+    CHECK_TEXT("do it right", answer.result.hint);
+    CHECK_INT(0, cdp_test_health().size);
+    CHECK_INT(CDP_OK, cdp_test_stop().status);
 }

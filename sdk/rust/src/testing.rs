@@ -1,7 +1,7 @@
 //! Runs a plugin in a test, outside of WebAssembly: by the same calls, through the same bytes.
 //!
 //! ```
-//! use cdpplugin::testing::Plugin;
+//! use cdpplugin::testing::start_test_plugin;
 //! use cdpplugin::{Message, Metadata, Result};
 //!
 //! fn large(message: Message) -> Result<Option<Message>> {
@@ -11,12 +11,12 @@
 //!
 //! cdpplugin::processor! { Metadata::new("large-payments", "1.0.0"), large }
 //!
-//! let mut plugin = Plugin::new(cdp_plugin());
-//! plugin.start().unwrap();
+//! let mut plugin = start_test_plugin(cdp_plugin(), "{}").unwrap();
 //! let messages = [5, 5_000].map(|amount| Message::new("Payment", format!("{{\"amount\":{amount}}}")));
-//! let answer = plugin.process_batch(&messages).unwrap();
+//! let answer = plugin.process_all(&messages).unwrap();
 //! assert_eq!(vec![1], answer.rows);
 //! assert_eq!(answer.outputs[0].payload, r#"{"amount":5000}"#);
+//! assert_eq!(plugin.process(&messages[1]).unwrap().payload, r#"{"amount":5000}"#);
 //! ```
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ use std::time::Duration;
 pub use crate::answers::Answered;
 use crate::batch::Batch;
 use crate::bytes::Bytes;
-use crate::error::{Error, Instruction, Result};
+use crate::error::{codes, Error, Instruction, Result};
 use crate::guest::{status, Answer, Guest, Input};
 use crate::json::elements;
 use crate::message::Message;
@@ -33,6 +33,40 @@ use crate::object::Object;
 use crate::processor::Processor;
 use crate::single::{read_message, write_message};
 use crate::writer::BatchWriter;
+
+/// Configures and starts a plugin: what the macro [`processor!`](crate::processor) made (`cdp_plugin()`
+/// gives it), or a [`Processor`]. The configuration is a JSON object.
+///
+/// # Errors
+///
+/// What the plugin answers: its configuration is refused, or it does not start. Then it was stopped.
+pub fn start_test_plugin(plugin: impl IntoPlugin, config: &str) -> Result<Plugin> {
+    let mut plugin = plugin.into_plugin();
+    plugin.configure(config)?;
+    if let Err(error) = plugin.start() {
+        drop(plugin.stop()); // why it did not start says more
+        return Err(error);
+    }
+    Ok(plugin)
+}
+
+/// What [`start_test_plugin`] takes.
+pub trait IntoPlugin {
+    /// Returns it as a plugin that nothing was asked of yet.
+    fn into_plugin(self) -> Plugin;
+}
+
+impl IntoPlugin for Box<dyn Guest> {
+    fn into_plugin(self) -> Plugin {
+        Plugin::new(self)
+    }
+}
+
+impl<P: Processor + 'static> IntoPlugin for P {
+    fn into_plugin(self) -> Plugin {
+        Plugin::of(self)
+    }
+}
 
 /// A plugin in a test.
 pub struct Plugin(Box<dyn Guest>);
@@ -76,9 +110,43 @@ impl Plugin {
         answered(self.0.start(input(context))).map(drop)
     }
 
-    /// Hands over one message; returns its outputs. A message that was dropped for a reason is an
-    /// error that says so.
-    pub fn process(&mut self, message: &Message) -> Result<Vec<Message>> {
+    /// Hands over one message as a batch of its own; returns its output.
+    ///
+    /// # Errors
+    ///
+    /// What the plugin answers. A message that was left out is an error too, whose instruction is
+    /// [`Drop`](Instruction::Drop) and whose message is the reason; [`codes::OUTPUT_INVALID`]: there
+    /// are several outputs.
+    pub fn process(&mut self, message: &Message) -> Result<Message> {
+        let mut answer = self.process_all(std::slice::from_ref(message))?;
+        if let Some(error) = answer.errors.into_values().next() {
+            return Err(error);
+        }
+        match answer.outputs.len() {
+            1 => Ok(answer.outputs.remove(0)),
+            0 => Err(Error::drop(
+                answer.dropped.into_keys().next().unwrap_or_default(),
+            )),
+            several => Err(Error::new(format!("expected one output, got {several}"))
+                .code(codes::OUTPUT_INVALID)
+                .hint("call `process_all`, which returns them all")),
+        }
+    }
+
+    /// Hands over messages as one batch.
+    ///
+    /// # Errors
+    ///
+    /// One of the batch as a whole: a retry, a fatal error.
+    pub fn process_all(&mut self, messages: &[Message]) -> Result<Answered> {
+        let mut writer = BatchWriter::new(messages.len(), 0);
+        messages.iter().for_each(|message| writer.add(message));
+        self.process_wire(writer.finish(Encoding::Json))
+    }
+
+    /// Hands over one message by the call for single ones, as JSON; returns its outputs. A message that
+    /// was dropped for a reason is an error that says so.
+    pub fn process_single(&mut self, message: &Message) -> Result<Vec<Message>> {
         let mut json = Vec::new();
         write_message(message, &mut json)?;
         let answer = answered(self.0.process(input(json)))?;
@@ -88,13 +156,6 @@ impl Plugin {
             .into_iter()
             .map(|output| read_message(Bytes::from(output)))
             .collect()
-    }
-
-    /// Hands over a batch.
-    pub fn process_batch(&mut self, messages: &[Message]) -> Result<Answered> {
-        let mut writer = BatchWriter::new(messages.len(), 0);
-        messages.iter().for_each(|message| writer.add(message));
-        self.process_wire(writer.finish(Encoding::Json))
     }
 
     /// Hands over a batch as a `MessageBatch`.

@@ -32,7 +32,7 @@ fn run(
     messages: &[Message],
     function: impl FnMut(&Batch) -> Result<Outputs> + 'static,
 ) -> Result<Answered> {
-    Plugin::new(batch_function(me(), function)).process_batch(messages)
+    Plugin::new(batch_function(me(), function)).process_all(messages)
 }
 
 /// Returns a batch on the wire, as a host sends it.
@@ -72,7 +72,7 @@ fn keeps_what_is_kept() {
     for _ in 0..2 {
         assert_eq!(
             numbered(3),
-            plugin.process_batch(&numbered(3)).unwrap().outputs
+            plugin.process_all(&numbered(3)).unwrap().outputs
         );
     }
     assert_eq!([numbered(3), numbered(3)].concat(), *kept.borrow());
@@ -138,7 +138,7 @@ fn changes_attributes() {
         Ok(message)
     };
     let mut plugin = Plugin::new(message_function(me(), change));
-    for output in plugin.process_batch(&numbered(3)).unwrap().outputs {
+    for output in plugin.process_all(&numbered(3)).unwrap().outputs {
         assert_eq!(output.id, "new");
         assert_eq!(output.r#type, "Number");
         assert_eq!(
@@ -343,7 +343,7 @@ fn fails_garbage_alone() {
     messages[1].payload = "{\"n\":".into();
     let read = |message: Message| number(&message).map(|_| message);
     let answer = Plugin::new(message_function(me(), read))
-        .process_batch(&messages)
+        .process_all(&messages)
         .unwrap();
     assert_eq!(vec![0, 2], answer.rows);
     assert_eq!("message.payload_invalid", answer.errors[&1].code_text());

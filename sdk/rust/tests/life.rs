@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use cdpplugin::testing::Plugin;
+use cdpplugin::testing::{start_test_plugin, Plugin};
 use cdpplugin::{
     Config, Context, Encoding, Error, HealthStatus, Instruction, Message, Metadata, Object,
     Processor, ResourceRequirements, Result, Status,
@@ -213,14 +213,14 @@ fn tells_health() {
 #[test]
 fn hands_over_state() {
     let mut old = Plugin::of(Counter::default());
-    old.process_batch(&[Message::default(), Message::default()])
+    old.process_all(&[Message::default(), Message::default()])
         .unwrap();
     let state = old.export_state().unwrap();
     let mut new = Plugin::of(Counter::default());
     new.configure(r#"{"limit":3}"#).unwrap();
     new.import_state(&state).unwrap();
     let outputs = new
-        .process_batch(&[Message::default(), Message::default()])
+        .process_all(&[Message::default(), Message::default()])
         .unwrap();
     assert_eq!(vec![0], outputs.rows);
 }
@@ -246,7 +246,7 @@ fn refuses_state() {
 #[test]
 fn instructs_for_one_message() {
     let mut plugin = Plugin::of(Counter::default());
-    let mut asked = |kind: &str| plugin.process(&Message::new(kind, "1")).unwrap_err();
+    let mut asked = |kind: &str| plugin.process_single(&Message::new(kind, "1")).unwrap_err();
     assert_eq!(
         Error::retry("busy").after(Duration::from_millis(1250)),
         asked("retry")
@@ -288,9 +288,56 @@ fn consumes() {
         plugin.metadata().unwrap().raw("type").unwrap().unwrap()
     );
     assert!(plugin
-        .process_batch(&[Message::default(), Message::default()])
+        .process_all(&[Message::default(), Message::default()])
         .unwrap()
         .outputs
         .is_empty());
     assert_eq!(2, *count.borrow());
+}
+
+/// A test starts a plugin with its configuration; what goes wrong there is a value.
+#[test]
+fn starts_for_a_test() {
+    let calls: Rc<RefCell<Vec<&str>>> = Rc::default();
+    let counter = Counter {
+        calls: Rc::clone(&calls),
+        ..Counter::default()
+    };
+    let mut plugin = start_test_plugin(counter, r#"{"limit": 1}"#).unwrap();
+    let passed = plugin.process(&Message::new("A", r#"{"a": 1}"#)).unwrap();
+    assert_eq!("A", passed.r#type.as_str());
+    assert_eq!(passed.payload, r#"{"a": 1}"#);
+    let refused = start_test_plugin(Counter::default(), "[1]").err().unwrap();
+    assert_eq!("plugin.config_invalid", refused.code_text());
+    plugin.stop().unwrap();
+    assert_eq!(Some(&"stop"), calls.borrow().last());
+}
+
+/// What comes of one message in a test: its output, or an error that says what else it was.
+#[test]
+fn processes_one_for_a_test() {
+    let mut plugin = start_test_plugin(Counter::default(), "{}").unwrap();
+    let mut asked = |kind: &str| plugin.process(&Message::new(kind, "1")).err().unwrap();
+    assert_eq!(
+        Error::retry("busy").after(Duration::from_millis(1250)),
+        asked("retry")
+    );
+    assert_eq!(Error::new("é \" \\ \n"), asked("fail"));
+    assert_eq!(Error::drop("why"), asked("drop"));
+
+    let twice = |message: Message| Ok(vec![message.clone(), message]);
+    let guest = cdpplugin::guest::message_function(Metadata::new("twice", "1.0.0"), twice);
+    let mut plugin = start_test_plugin(guest, "{}").unwrap();
+    let several = plugin.process(&Message::default()).err().unwrap();
+    assert_eq!("plugin.output_invalid", several.code_text());
+    assert_eq!(
+        vec![0, 0],
+        plugin.process_all(&[Message::default()]).unwrap().rows
+    );
+
+    let nothing = |_: Message| Ok(None::<Message>);
+    let guest = cdpplugin::guest::message_function(Metadata::new("none", "1.0.0"), nothing);
+    let mut plugin = start_test_plugin(guest, "{}").unwrap();
+    let left_out = plugin.process(&Message::default()).err().unwrap();
+    assert_eq!(Instruction::Drop, left_out.instruction());
 }

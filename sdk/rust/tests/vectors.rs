@@ -156,7 +156,7 @@ fn answers_written() {
         };
         let guest = cdpplugin::guest::batch_function(Metadata::new("told", "1.0.0"), answer);
         let given = Plugin::new(guest)
-            .process_batch(&vec![Message::new("In", "0"); rows])
+            .process_all(&vec![Message::new("In", "0"); rows])
             .unwrap();
         assert_answer(&case, &given, &member::<String>(&case, "name"));
     }
@@ -230,7 +230,7 @@ fn errors() {
         let fails = move |_: Message| -> Result<()> { Err(error(&case.object("error")?.unwrap())) };
         let guest = cdpplugin::guest::message_function(Metadata::new("fails", "1.0.0"), fails);
         let written = Plugin::new(guest)
-            .process_batch(&[Message::default()])
+            .process_all(&[Message::default()])
             .unwrap();
         assert_error(&expected, &written, &name);
     }
@@ -259,7 +259,7 @@ fn echo_one(message: &Message) -> Message {
         cdpplugin::guest::message_function(Metadata::new("echo", "1.0.0"), |message: Message| {
             Ok(message)
         });
-    Plugin::new(guest).process(message).unwrap().remove(0)
+    Plugin::new(guest).process_single(message).unwrap().remove(0)
 }
 
 /// The messages of single calls pass `process`, as JSON, as they came.
@@ -289,7 +289,9 @@ fn responses() {
         let expected = output.clone();
         let gives = move |_: Message| Ok(output.clone());
         let guest = cdpplugin::guest::message_function(Metadata::new("gives", "1.0.0"), gives);
-        let outputs = Plugin::new(guest).process(&Message::default()).unwrap();
+        let outputs = Plugin::new(guest)
+            .process_single(&Message::default())
+            .unwrap();
         assert_eq!(
             member::<bool>(&case, "dropped"),
             outputs.is_empty(),

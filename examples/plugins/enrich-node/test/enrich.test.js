@@ -8,8 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 
-import { Batch, FunctionProcessor, Message } from "cdpplugin";
+import { Message } from "cdpplugin";
+import { startTestPluginProcess } from "cdpplugin/testing";
 
 import { enrich, tiersOf } from "../enrich.js";
 
@@ -40,16 +42,22 @@ describe("enrich", () => {
     });
   }
 
-  it("a transfer without an amount is a row error with a code; the others are enriched", async () => {
-    const tiers = tiersOf({ tiers: { any: 0 } });
-    const plugin = new FunctionProcessor({ name: "enrich-node", version: "0.1.0" }, (message) =>
-      enrich(message, tiers),
-    );
-    const batch = Batch.of("token_transfers", [{ amount_raw: "1" }, {}, { amount_raw: "2" }]);
-    const { parts, errors } = await plugin.processBatch(batch);
+  it("refuses a tier whose amount is no amount", () => {
+    assert.throws(() => tiersOf({ tiers: { odd: -1 } }), { code: "plugin.config_invalid" });
+  });
+});
+
+describe("plugin", () => {
+  const file = fileURLToPath(new URL("../index.js", import.meta.url));
+
+  it("enriches as it is configured; a transfer without an amount is an error with a code, the others are enriched", async (test) => {
+    const plugin = await startTestPluginProcess(file, { config: { tiers: { any: 0 } } });
+    test.after(() => plugin.stop());
+    const { outputs, rows, errors } = await plugin.processAll([transfer("1"), transfer(undefined), transfer("2")]);
+    assert.deepEqual([0, 2], rows);
     assert.deepEqual(
-      [[0, 2]],
-      parts.map((part) => part.rows),
+      ["any", "any"],
+      outputs.map(({ payload }) => payload.tier),
     );
     assert.deepEqual(
       [[1, "enrich.amount_invalid"]],
@@ -57,12 +65,10 @@ describe("enrich", () => {
     );
   });
 
-  it("refuses a tier whose amount is no amount", () => {
-    assert.throws(() => tiersOf({ tiers: { odd: -1 } }), { code: "plugin.config_invalid" });
+  it("refuses a configuration before any message comes", async () => {
+    await assert.rejects(startTestPluginProcess(file, { config: { tiers: { odd: -1 } } }), { code: "plugin.config_invalid" });
   });
-});
 
-describe("plugin", () => {
   it("starts as a process and ends with 0 when its host is gone", async (test) => {
     const folder = mkdtempSync(join(tmpdir(), "enrich-node-"));
     test.after(() => rmSync(folder, { recursive: true, force: true }));

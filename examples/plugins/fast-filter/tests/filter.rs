@@ -1,19 +1,17 @@
 //! What passes the filter, and why the rest does not.
 
-use cdpplugin::testing::{Answered, Plugin};
+use cdpplugin::testing::{start_test_plugin, Answered};
 use cdpplugin::Message;
 use filter::Filter;
 
 /// Runs payloads through a filter, in one batch.
 fn answered(config: &str, payloads: &[&str]) -> Answered {
-    let mut plugin = Plugin::of(Filter::default());
-    plugin.configure(config).unwrap();
-    plugin.start().unwrap();
+    let mut plugin = start_test_plugin(Filter::default(), config).unwrap();
     let messages: Vec<_> = payloads
         .iter()
         .map(|json| Message::new("Payment", *json))
         .collect();
-    plugin.process_batch(&messages).unwrap()
+    plugin.process_all(&messages).unwrap()
 }
 
 /// Returns which payloads pass; none of them may fail.
@@ -30,7 +28,7 @@ fn holds(field: &str, op: &str, value: &str, payload: &str) -> bool {
 }
 
 fn refusal(config: &str) -> String {
-    let error = Plugin::of(Filter::default()).configure(config).unwrap_err();
+    let error = start_test_plugin(Filter::default(), config).err().unwrap();
     assert_eq!("plugin.config_invalid", error.code_text());
     assert!(!error.hint_text().is_empty());
     error.message().to_string()
@@ -64,13 +62,11 @@ fn filters_by_amount() {
 /// One message alone is answered as it is in a batch.
 #[test]
 fn filters_one_message() {
-    let mut plugin = Plugin::of(Filter::default());
-    plugin.configure(r#"{"min_amount": 10}"#).unwrap();
-    plugin.start().unwrap();
+    let mut plugin = start_test_plugin(Filter::default(), r#"{"min_amount": 10}"#).unwrap();
     let passed = plugin
         .process(&Message::new("Payment", r#"{"amount":"10.0000000"}"#))
         .unwrap();
-    assert_eq!(passed[0].payload, r#"{"amount":"10.0000000"}"#);
+    assert_eq!(passed.payload, r#"{"amount":"10.0000000"}"#);
     let dropped = plugin
         .process(&Message::new("Payment", r#"{"amount":9}"#))
         .unwrap_err();

@@ -1,4 +1,9 @@
-"""The conformance suite: what a plugin is, as cases that any plugin can be tried on.
+"""Tests of plugins: one by itself in a unit test, and the conformance suite.
+
+    with testing.start_test_plugin(large_payments, config={"least": 10}) as plugin:
+        assert plugin.process({"type": "Payment", "payload": {"amount": 5}}) is None
+
+The suite says what a plugin is, as cases that any plugin can be tried on:
 
     subject = testing.Subject(name="mine", launch=launch)
     report = asyncio.run(testing.run(subject))
@@ -12,21 +17,27 @@ plugin does.
 
 from cdpplugin.testing.bench import FOLDER, Bench, Launch, Subject
 from cdpplugin.testing.case import CONFORMANCE_VERSION, Case, Failed, Skipped, all_cases
+from cdpplugin.testing.plugin import Answer, Reading, TestPlugin
 from cdpplugin.testing.report import Report, Result
 from cdpplugin.testing.runner import UnknownCase, run
+from cdpplugin.testing.starting import start_test_plugin
 
 __all__ = [
     "CONFORMANCE_VERSION",
     "FOLDER",
+    "Answer",
     "Bench",
     "Case",
     "Failed",
     "Launch",
+    "Reading",
     "Report",
     "Result",
     "Skipped",
     "Subject",
+    "TestPlugin",
     "UnknownCase",
     "all_cases",
     "run",
+    "start_test_plugin",
 ]

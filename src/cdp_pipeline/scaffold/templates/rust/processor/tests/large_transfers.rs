@@ -1,22 +1,20 @@
 //! The plugin by the same calls as the host's, without WebAssembly; `flowctl test .` tries the module.
 
-use cdpplugin::testing::Plugin;
+use cdpplugin::testing::start_test_plugin;
 use cdpplugin::{Message, Result};
 use my_plugin::LargeTransfers;
 
-fn processed(config: &str, payload: &str) -> Result<Vec<Message>> {
-    let mut plugin = Plugin::of(LargeTransfers::default());
-    plugin.configure(config)?;
-    plugin.start()?;
+fn processed(config: &str, payload: &str) -> Result<Message> {
+    let mut plugin = start_test_plugin(LargeTransfers::default(), config)?;
     plugin.process(&Message::new("token_transfers", payload.to_string()))
 }
 
 #[test]
 fn a_large_transfer_is_marked() {
-    let outputs = processed("{}", r#"{"amount":1500.50,"asset":"native"}"#).unwrap();
+    let output = processed("{}", r#"{"amount":1500.50,"asset":"native"}"#).unwrap();
     let expected = r#"{"amount":1500.50,"asset":"native","large":true}"#;
-    assert_eq!(expected, outputs[0].json().unwrap());
-    let marked_by: Option<String> = outputs[0].metadata.get("marked_by").unwrap();
+    assert_eq!(expected, output.json().unwrap());
+    let marked_by: Option<String> = output.metadata.get("marked_by").unwrap();
     assert_eq!(Some("my-plugin"), marked_by.as_deref());
 }
 
