@@ -8,29 +8,22 @@ import (
 	"testing"
 
 	cdpplugin "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go"
+	"github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/cdpplugintest"
 )
 
 func TestEachMessageIsALine(t *testing.T) {
-	folder, ctx := t.TempDir(), context.Background()
-	lines := &jsonLines{}
-	config, _ := json.Marshal(map[string]string{"path": folder})
-	if err := lines.configure(ctx, config); err != nil {
-		t.Fatal(err)
-	}
-	if err := lines.start(ctx, cdpplugin.StageContext{Pipeline: "test", Stage: "lines"}); err != nil {
-		t.Fatal(err)
-	}
-	for _, payload := range []string{`{"number":1}`, `{"number":2}`} {
-		message := cdpplugin.Message{ID: "a", Type: "number", Payload: json.RawMessage(payload)}
-		if err := lines.consume(ctx, message); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := lines.stop(ctx); err != nil {
+	folder := t.TempDir()
+	plugin := cdpplugintest.StartTestPlugin(t, serve,
+		cdpplugintest.WithConfig(map[string]string{"path": folder}),
+		cdpplugintest.WithStage(cdpplugin.StageContext{Pipeline: "test", Stage: "lines"}))
+	_, err := plugin.Consume(context.Background(),
+		cdpplugin.Message{ID: "a", Type: "number", Payload: json.RawMessage(`{"number":1}`)},
+		cdpplugin.Message{ID: "b", Type: "number", Payload: json.RawMessage(`{"number":2}`)})
+	if err != nil {
 		t.Fatal(err)
 	}
 	written, err := os.ReadFile(filepath.Join(folder, "test.lines.jsonl"))
-	expected := `{"id":"a","type":"number","payload":{"number":1}}` + "\n" + `{"id":"a","type":"number","payload":{"number":2}}` + "\n"
+	expected := `{"id":"a","type":"number","payload":{"number":1}}` + "\n" + `{"id":"b","type":"number","payload":{"number":2}}` + "\n"
 	if err != nil || expected != string(written) {
 		t.Errorf("expected %s, got %s, %v", expected, written, err)
 	}

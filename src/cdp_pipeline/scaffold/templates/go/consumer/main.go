@@ -15,11 +15,16 @@ var metadata = cdpplugin.PluginMetadata{
 	Description: "Appends messages to a file, one line of JSON each",
 }
 
-func main() {
+// serve serves the plugin; a test hands over options of its own.
+func serve(options ...cdpplugin.Option) error {
 	lines := &jsonLines{}
-	err := cdpplugin.ServeConsumer(metadata, lines.consume,
-		cdpplugin.WithConfigure(lines.configure), cdpplugin.WithStart(lines.start), cdpplugin.WithStop(lines.stop))
-	if err != nil {
+	options = append(options, cdpplugin.WithConfigure(lines.configure),
+		cdpplugin.WithStart(lines.start), cdpplugin.WithStop(lines.stop))
+	return cdpplugin.ServeConsumer(metadata, lines.consume, options...)
+}
+
+func main() {
+	if err := serve(); err != nil {
 		slog.Error(err.Error())
 		os.Exit(1)
 	}

@@ -7,21 +7,20 @@ import (
 	"testing"
 
 	cdpplugin "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go"
+	"github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/cdpplugintest"
 )
 
-func processed(t *testing.T, config, payload string) (cdpplugin.Message, error) {
-	t.Helper()
-	transfers := newLargeTransfers()
-	if err := transfers.configure(context.Background(), json.RawMessage(config)); err != nil {
-		t.Fatal(err)
-	}
-	return transfers.process(context.Background(), cdpplugin.Message{
-		Type: "token_transfers", Payload: json.RawMessage(payload), Metadata: map[string]any{},
-	})
+func startTestPlugin(t *testing.T, config string) *cdpplugintest.Plugin {
+	return cdpplugintest.StartTestPlugin(t, serve, cdpplugintest.WithConfig(json.RawMessage(config)))
+}
+
+func transfer(payload string) cdpplugin.Message {
+	return cdpplugin.Message{Type: "token_transfers", Payload: json.RawMessage(payload)}
 }
 
 func TestALargeTransferIsMarked(t *testing.T) {
-	output, err := processed(t, `{}`, `{"amount":1500.50,"asset":"native"}`)
+	plugin := startTestPlugin(t, `{}`)
+	output, err := plugin.Process(context.Background(), transfer(`{"amount":1500.50,"asset":"native"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,10 +33,11 @@ func TestALargeTransferIsMarked(t *testing.T) {
 }
 
 func TestTheConfigurationSaysWhatIsLarge(t *testing.T) {
-	if _, err := processed(t, `{"min_amount": 5}`, `{"amount":5}`); err != nil {
+	plugin := startTestPlugin(t, `{"min_amount": 5}`)
+	if _, err := plugin.Process(context.Background(), transfer(`{"amount":5}`)); err != nil {
 		t.Error(err)
 	}
-	_, err := processed(t, `{"min_amount": 5}`, `{"amount":4.9}`)
+	_, err := plugin.Process(context.Background(), transfer(`{"amount":4.9}`))
 	var drop cdpplugin.Drop
 	if !errors.As(err, &drop) {
 		t.Errorf("expected a drop, got %v", err)
@@ -45,8 +45,9 @@ func TestTheConfigurationSaysWhatIsLarge(t *testing.T) {
 }
 
 func TestATransferWithoutAnAmountIsAnError(t *testing.T) {
+	plugin := startTestPlugin(t, `{}`)
 	for _, payload := range []string{`{}`, `{"amount":"much"}`, `{"amount":null}`} {
-		_, err := processed(t, `{}`, payload)
+		_, err := plugin.Process(context.Background(), transfer(payload))
 		var failure cdpplugin.PluginError
 		if !errors.As(err, &failure) || failure.Code != "my_plugin.no_amount" {
 			t.Errorf("%s: got %v", payload, err)

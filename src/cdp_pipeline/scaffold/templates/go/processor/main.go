@@ -17,10 +17,15 @@ var metadata = cdpplugin.PluginMetadata{
 	OutputTypes: []string{"token_transfers"},
 }
 
-func main() {
+// serve serves the plugin; a test hands over options of its own.
+func serve(options ...cdpplugin.Option) error {
 	transfers := newLargeTransfers()
-	err := cdpplugin.ServeProcessor(metadata, transfers.process, cdpplugin.WithConfigure(transfers.configure))
-	if err != nil {
+	options = append(options, cdpplugin.WithConfigure(transfers.configure))
+	return cdpplugin.ServeProcessor(metadata, transfers.process, options...)
+}
+
+func main() {
+	if err := serve(); err != nil {
 		slog.Error(err.Error())
 		os.Exit(1)
 	}

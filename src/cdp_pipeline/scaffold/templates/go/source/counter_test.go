@@ -5,27 +5,37 @@ import (
 	"encoding/json"
 	"testing"
 
-	cdpplugin "github.com/withObsrvr/cdp-pipeline-workflow/sdk/go"
+	"github.com/withObsrvr/cdp-pipeline-workflow/sdk/go/cdpplugintest"
 )
 
-func TestItCountsAsFarAsItIsTold(t *testing.T) {
-	counter := newCounter()
-	if err := counter.configure(context.Background(), json.RawMessage(`{"count": 2}`)); err != nil {
+func read(t *testing.T, config string) *cdpplugintest.Reading {
+	t.Helper()
+	plugin := cdpplugintest.StartTestPlugin(t, serve, cdpplugintest.WithConfig(json.RawMessage(config)))
+	reading, err := plugin.Read(context.Background(), 100)
+	if err != nil {
 		t.Fatal(err)
 	}
-	var got []string
-	err := counter.read(context.Background(), func(message cdpplugin.Message) error {
-		got = append(got, string(message.Payload))
-		return nil
-	})
-	if err != nil || len(got) != 2 || got[1] != `{"number":2,"square":4}` {
-		t.Errorf("got %v, %v", got, err)
+	return reading
+}
+
+func TestItCountsAsFarAsItIsTold(t *testing.T) {
+	reading := read(t, `{"count": 2}`)
+	if len(reading.Messages) != 2 || !reading.Ended {
+		t.Fatalf("got %+v", reading)
+	}
+	if got := string(reading.Messages[1].Payload); got != `{"number":2,"square":4}` {
+		t.Errorf("got %s", got)
 	}
 }
 
-func TestItEndsWhenNobodyReads(t *testing.T) {
-	err := newCounter().read(context.Background(), func(cdpplugin.Message) error { return context.Canceled })
-	if err != context.Canceled {
-		t.Errorf("got %v", err)
+func TestItGivesTheSameAtEveryRun(t *testing.T) {
+	first, second := read(t, `{}`), read(t, `{}`)
+	for at := range first.Messages {
+		if string(first.Messages[at].Payload) != string(second.Messages[at].Payload) {
+			t.Errorf("message %d differs", at)
+		}
+	}
+	if len(first.Messages) != 10 || len(second.Messages) != 10 {
+		t.Errorf("expected 10 messages, got %d and %d", len(first.Messages), len(second.Messages))
 	}
 }

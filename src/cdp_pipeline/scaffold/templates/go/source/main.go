@@ -16,10 +16,15 @@ var metadata = cdpplugin.PluginMetadata{
 	OutputTypes: []string{"number"},
 }
 
-func main() {
+// serve serves the plugin; a test hands over options of its own.
+func serve(options ...cdpplugin.Option) error {
 	counter := newCounter()
-	err := cdpplugin.ServeSource(metadata, counter.read, cdpplugin.WithConfigure(counter.configure))
-	if err != nil {
+	options = append(options, cdpplugin.WithConfigure(counter.configure))
+	return cdpplugin.ServeSource(metadata, counter.read, options...)
+}
+
+func main() {
+	if err := serve(); err != nil {
 		slog.Error(err.Error())
 		os.Exit(1)
 	}

@@ -1,14 +1,13 @@
 """The work alone; `flowctl test .` tries the whole plugin."""
 
 import json
-from pathlib import Path
 
 from cdpplugin import Context, Message
 
 from json_lines import JsonLines
 
 
-def test_each_message_is_a_line(tmp_path: Path) -> None:
+def test_each_message_is_a_line(tmp_path):
     lines = JsonLines()
     lines.configure({"path": str(tmp_path)})
     lines.start(Context(pipeline="test", stage="lines"))

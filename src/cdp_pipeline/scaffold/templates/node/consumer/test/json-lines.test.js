@@ -1,24 +1,24 @@
-/** The work alone; `flowctl test .` tries the whole plugin. */
+/** The plugin as a host runs it, in a process of its own. */
 
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
+import { fileURLToPath } from "node:url";
 
-import { Message } from "cdpplugin";
+import { startTestPluginProcess } from "cdpplugin/testing";
 
-import { JsonLines } from "../json-lines.js";
+const FILE = fileURLToPath(new URL("../index.js", import.meta.url));
 
 it("writes a line for each message", async (test) => {
-  const folder = await mkdtemp(join(tmpdir(), "my-plugin-"));
-  test.after(() => rm(folder, { recursive: true }));
-  const lines = new JsonLines();
-  lines.configure({ path: folder });
-  await lines.start({ pipeline: "test", stage: "lines" });
-  for (const number of [1, 2]) await lines.consume(new Message({ id: "a", type: "number", payload: { number } }));
-  await lines.stop();
-  const written = await readFile(join(folder, "test.lines.jsonl"), "utf8");
+  const path = await mkdtemp(join(tmpdir(), "my-plugin-"));
+  test.after(() => rm(path, { recursive: true }));
+  const stage = { pipeline: "test", stage: "lines" };
+  const plugin = await startTestPluginProcess(FILE, { config: { path }, stage });
+  await plugin.consume([1, 2].map((number) => ({ id: "a", type: "number", payload: { number } })));
+  await plugin.stop();
+  const written = await readFile(join(path, "test.lines.jsonl"), "utf8");
   const expected = [1, 2].map((number) => `{"id":"a","type":"number","payload":{"number":${number}}}\n`);
   assert.equal(expected.join(""), written);
 });
