@@ -23,6 +23,7 @@ from cdp_pipeline.cli import (
     pipelines,
     plugin,
     plugin_list,
+    plugin_run,
     plugin_running,
     run,
     running,
@@ -46,6 +47,7 @@ app.command("schema")(pipelines.schema)
 app.command("list")(components.list_components)
 app.command("explain")(components.explain)
 app.command("status")(running.status)
+plugin.app.command("run")(plugin_run.run)
 plugin.app.command("list")(plugin_list.list_plugins)
 plugin.app.command("reload")(plugin_running.reload)
 plugin.app.command("logs")(plugin_running.logs)

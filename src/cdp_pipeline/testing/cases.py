@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pydantic import ConfigDict, Field
 
@@ -29,8 +28,8 @@ from cdp_pipeline.host.components import Resolver
 from cdp_pipeline.host.plugins import Plugins
 from cdp_pipeline.manager.manager import PluginManager
 from cdp_pipeline.manager.settings import ManagerSettings
-from cdpplugin import Batch, Delivery, Drop, views
-from cdpplugin.function import as_plugin_error
+from cdp_pipeline.testing.asking import Asking, singles
+from cdpplugin import views
 
 NAMES = ("test-*.yaml", "*-test.yaml", "*.test.yaml")
 """How files of cases are called; and `self-test.yaml` in the folder of a plugin."""
@@ -144,51 +143,28 @@ async def run_cases(
         async with assembly.started(config, components, manager) as (_, handles):
             is_stateful = any(handle.metadata().stateful for handle in handles)
             batch, cases = (cases[:1], cases[1:]) if is_stateful else (cases, [])
+            stages = [Asking(h, c.name) for h, c in zip(handles, components, strict=True)]
             for case in batch:
-                yield await _result(case, handles, str(file))
+                yield await _result(case, stages, str(file))
 
 
-async def _result(case: Case, handles: Sequence[Any], file: str) -> CaseResult:
+async def _result(case: Case, stages: Sequence[Asking], file: str) -> CaseResult:
     begun_s = time.monotonic()
-    answer = await _answer(case.inputs(), handles)
-    mismatches = list(case.mismatches(answer))
+    mismatches = list(case.mismatches(await answer_to(case, stages)))
     elapsed_s = round(time.monotonic() - begun_s, 4)
     return CaseResult(file=file, name=case.name, mismatches=mismatches, elapsed_s=elapsed_s)
 
 
-async def _answer(batch: Batch, handles: Sequence[Any]) -> CaseAnswer:
-    """Send messages through all stages, one by one and in order."""
+async def answer_to(case: Case, stages: Sequence[Asking]) -> CaseAnswer:
+    """Send the messages of *case* through all stages, one by one and in order."""
     answer = CaseAnswer()
-    flowing = [batch.slice(row, row + 1) for row in range(len(batch))]
-    for handle in handles:
-        after: list[Batch] = []
-        for position, single in enumerate(flowing):
-            takes = handle.metadata().input_types
-            if takes and single.types[0] not in takes:
-                after.append(single)
-            else:
-                after += await _asked(handle, single, position, answer)
-        flowing = after
+    flowing = singles(case.inputs())
+    for stage in stages:
+        answers = [await stage.ask(single) for single in flowing]
+        answer.errors += [each.failure for each in answers if each.failure is not None]
+        flowing = [single for each in answers for single in each.outputs]
     answer.messages = [message for single in flowing for message in views(single)]
     return answer
-
-
-async def _asked(handle: Any, single: Batch, position: int, answer: CaseAnswer) -> list[Batch]:
-    """Return what one stage makes of one message; its errors go to *answer*."""
-    try:
-        if handle.metadata().type == "consumer":
-            await handle.consume(Delivery(single, [position], position))
-            return [single]
-        outputs = await handle.process_batch(single)
-    except Exception as error:
-        failure = as_plugin_error(error)
-        if not isinstance(failure, Drop):
-            answer.errors.append(failure)
-        return []
-    answer.errors += [e for _, e in sorted(outputs.errors.items()) if not isinstance(e, Drop)]
-    return [
-        part.batch.slice(row, row + 1) for part in outputs.parts for row in range(len(part.batch))
-    ]
 
 
 def require_cases(config: CasesFile, file: Path) -> None:
