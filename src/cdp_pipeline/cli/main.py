@@ -22,6 +22,7 @@ from cdp_pipeline.cli import (
     lake,
     pipelines,
     plugin,
+    plugin_dev,
     plugin_list,
     plugin_run,
     plugin_running,
@@ -48,6 +49,7 @@ app.command("list")(components.list_components)
 app.command("explain")(components.explain)
 app.command("status")(running.status)
 plugin.app.command("run")(plugin_run.run)
+plugin.app.command("dev")(plugin_dev.dev)
 plugin.app.command("list")(plugin_list.list_plugins)
 plugin.app.command("reload")(plugin_running.reload)
 plugin.app.command("logs")(plugin_running.logs)

@@ -105,6 +105,7 @@ async def find(
     Raises:
         CdpError: It cannot be found, or its configuration does not fit.
     """
+    from cdp_pipeline.config.limits import Permissions
     from cdp_pipeline.observability.logs import mask_logs
     from cdp_pipeline.testing.solo import find_solo
 
@@ -112,8 +113,9 @@ async def find(
         plugin, os.environ, settings, config=config, network=network, grants=grant
     )
     mask_logs(solo.component.secrets.masked)
-    asked = solo.manifest.permissions if solo.manifest and not grant else None
-    if names := asked and [*asked.env, *(each.path for each in asked.files)]:
+    manifest = solo.manifest
+    asked = manifest.permissions if manifest and not grant else Permissions()
+    if names := [*asked.env, *(each.path for each in asked.files)]:
         typer.echo(f"note: it asks for {', '.join(names)}; --grant gives it that", err=True)
     return solo
 

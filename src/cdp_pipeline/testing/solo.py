@@ -92,7 +92,7 @@ class Solo:
         plugins: What found it.
         environ: The host's environment.
         settings: The host's settings.
-        manifest: Its manifest, where it is built and run in a process or a sandbox.
+        manifest_place: Where its manifest is, if it is built and runs in a process or a sandbox.
     """
 
     config: SoloPipeline
@@ -100,7 +100,7 @@ class Solo:
     plugins: Plugins
     environ: Mapping[str, str]
     settings: HostSettings
-    manifest: Manifest | None = None
+    manifest_place: Path | None = None
 
     @property
     def name(self) -> str:
@@ -118,18 +118,29 @@ class Solo:
         return Builder(cache_folder(self.environ), self.environ)
 
     @property
+    def manifest(self) -> Manifest | None:
+        """Its manifest as it is now.
+
+        Raises:
+            ManifestInvalid: It has faults.
+        """
+        return load_manifest(self.manifest_place) if self.manifest_place else None
+
+    @property
     def is_built(self) -> bool:
         """Whether it can be started as it is."""
-        return self.manifest is None or self.builder.is_built(self.manifest)
+        manifest = self.manifest
+        return manifest is None or self.builder.is_built(manifest)
 
     async def build(self) -> None:
         """Build it.
 
         Raises:
-            ArtifactError: plugin.build_failed.
+            ArtifactError: plugin.build_failed, or its manifest has faults.
         """
-        if self.manifest is not None:
-            await self.builder.build(self.manifest)
+        manifest = self.manifest
+        if manifest is not None:
+            await self.builder.build(manifest)
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[Any]:
@@ -183,28 +194,44 @@ async def find_solo(
     stage = pipeline.source if kind == "source" else pipeline.stages[0]
     component = Resolver(pipeline, plugins, environ).resolve(stage)
     component = replace(component, found=replace(component.found, cases=()))
-    is_built = manifest is not None and manifest.chosen_runtime != "native"
-    return Solo(pipeline, component, plugins, environ, settings, manifest if is_built else None)
+    is_run_apart = manifest is not None and manifest.chosen_runtime != "native"
+    place = Path(plugin.path) if is_run_apart else None
+    return Solo(pipeline, component, plugins, environ, settings, place)
 
 
 def _plugin(
     text: str, catalog: Catalog, settings: HostSettings, *, grants: bool
 ) -> tuple[PluginConfig, Manifest | None]:
     """Return what a pipeline would say of the plugin under `plugins`, and its manifest."""
-    path = Path(text)
-    file = Path(text.partition(".py:")[0] + ".py") if ".py:" in text else path
-    if not file.exists() and not _ADDRESS.fullmatch(text):
-        if text in catalog:
-            return PluginConfig(name=text), None
-        path = newest(find_plugins(settings.plugin_folders), text) or _missing(text, settings)
-        text = str(path)
+    path = place_of(text, settings, catalog)
+    if path is None:
+        is_known = text in catalog
+        return PluginConfig(
+            name=text if is_known else "plugin", path="" if is_known else text
+        ), None
     if path.is_dir() or path.suffix in (".yaml", ".yml"):
         manifest = load_manifest(path)
         granted = _granted(manifest.permissions, grants=grants)
         place = str(path.absolute())
         return PluginConfig(name=manifest.name, path=place, permissions=granted), manifest
-    place = str(path.absolute()) if file.exists() else text
-    return PluginConfig(name=_name_of(path.name.partition(".")[0]), path=place), None
+    member = text.partition(".py:")[2]
+    named = f"{path.absolute()}:{member}" if member else str(path.absolute())
+    return PluginConfig(name=_name_of(path.stem), path=named), None
+
+
+def place_of(text: str, settings: HostSettings, catalog: Catalog | None = None) -> Path | None:
+    """Return the folder, manifest or file that *text* names; None where it is not on this disk.
+
+    Raises:
+        ArtifactError: plugin.not_found.
+    """
+    file = Path(text.partition(".py:")[0] + ".py" if ".py:" in text else text)
+    if file.exists():
+        return file
+    if text in (catalog or Catalog()) or _ADDRESS.fullmatch(text):
+        return None
+    found = newest(find_plugins(settings.plugin_folders), text)
+    return found or _missing(text, settings)
 
 
 def _granted(asked: Permissions, *, grants: bool) -> Permissions:
