@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,14 +32,9 @@ if TYPE_CHECKING:
     from cdp_pipeline.testing.rounds import Outcome
     from cdp_pipeline.testing.session import Renewed, Session
     from cdp_pipeline.testing.solo import Solo
-    from cdpplugin import Message
 
 _MANIFESTS = (".yaml", ".yml")
 _MOST_NAMES = 5
-_MOST_OUTCOMES = 20
-_MOST_CHANGES = 30
-_LONGEST = 300
-"""Characters of an output, or of a difference, that are shown."""
 
 
 def dev(
@@ -74,8 +70,9 @@ def dev(
 
     from cdp_pipeline.testing.session import Session
 
+    session = Session(found, lambda reference: _say(f"building {reference} ..."))
     with reserved_stdout():
-        run_until_signal(_Rounds(plugin, Session(found), inputs, host).run())
+        run_until_signal(_Rounds(plugin, session, inputs, host).run())
 
 
 class _Rounds:
@@ -149,6 +146,7 @@ class _Rounds:
 
     async def _round(self) -> None:
         from cdp_pipeline.cli.report import as_host_error, error_text
+        from cdp_pipeline.cli.round_text import difference_lines, outcome_lines
         from cdp_pipeline.errors import CdpError
         from cdpplugin import PluginError
 
@@ -159,10 +157,10 @@ class _Rounds:
                 raise
             _say(error_text(as_host_error(error)))
             return
-        for line in _outcome_lines(outcomes):
+        for line in outcome_lines(outcomes):
             _say(line)
         if self._before is not None:
-            for line in _difference_lines(self._before, outcomes):
+            for line in difference_lines(self._before, outcomes):
                 _say(line)
         self._before = outcomes
 
@@ -183,6 +181,7 @@ class _Rounds:
         outcomes = [outcome async for outcome in given(handle, asking)]
         if kind == "consumer":
             await asking.flush()
+            outcomes = [replace(outcome, outputs=()) for outcome in outcomes]
             _say(f"  {asking.acknowledged} of {len(outcomes)} messages of {words} acknowledged")
         return outcomes
 
@@ -250,63 +249,6 @@ def _renewal_line(session: Session, renewed: Renewed) -> str:
     if report.outcome == "switched":
         return f"{reference}: {built}reloaded in {renewed.start_s:.2f} s"
     return "\n".join(report_lines(report.as_json()))
-
-
-def _outcome_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    for outcome in outcomes[:_MOST_OUTCOMES]:
-        mark = ""
-        if outcome.mismatches is not None:
-            mark = "FAILED  " if outcome.mismatches else "ok      "
-        yield f"  {mark}{outcome.label}"
-        yield from (f"    -> {_shown(message)}" for message in outcome.outputs)
-        yield from (f"    dropped{': ' if why else ''}{why}" for why in outcome.drops)
-        for error in outcome.failures:
-            yield f"    error[{error.code}]: {error.message}"
-            if error.hint:
-                yield f"      hint: {error.hint}"
-        yield from (f"    {mismatch}" for mismatch in outcome.mismatches or ())
-    if len(outcomes) > _MOST_OUTCOMES:
-        yield f"  ... and {len(outcomes) - _MOST_OUTCOMES:,} more"
-    yield f"  {_counts(outcomes)}"
-
-
-def _counts(outcomes: Sequence[Outcome]) -> str:
-    cases = [outcome for outcome in outcomes if outcome.mismatches is not None]
-    if cases:
-        failed = sum(bool(outcome.mismatches) for outcome in cases)
-        return f"{len(cases) - failed} passed, {failed} failed"
-    outputs = sum(len(outcome.outputs) for outcome in outcomes)
-    drops = sum(len(outcome.drops) for outcome in outcomes)
-    failures = sum(len(outcome.failures) for outcome in outcomes)
-    return f"{len(outcomes):,} in, {outputs:,} outputs, {drops:,} dropped, {failures:,} failed"
-
-
-def _difference_lines(before: Sequence[Outcome], now: Sequence[Outcome]) -> Iterator[str]:
-    from cdp_pipeline.testing.rounds import differences
-
-    lines = [
-        line
-        for each in differences(before, now)
-        for line in (f"    {each.label}", *(f"      {_cut(line)}" for line in each.lines))
-    ]
-    if not lines:
-        yield "  same as the round before"
-        return
-    yield "  different from the round before:"
-    yield from lines[:_MOST_CHANGES]
-    if len(lines) > _MOST_CHANGES:
-        yield f"    ... and {len(lines) - _MOST_CHANGES:,} lines more"
-
-
-def _shown(message: Message) -> str:
-    from cdpplugin import encode_json
-
-    metadata = f" {encode_json(message.metadata).decode()}" if message.metadata else ""
-    return _cut(f"{message.type} {encode_json(message.payload).decode()}{metadata}")
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
 def _say(text: str) -> None:

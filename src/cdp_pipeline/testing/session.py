@@ -41,6 +41,7 @@ class Session:
 
     Args:
         find: Looks for the plugin, as it is now.
+        on_build: Called with its `name@version` when a build begins.
 
     Attributes:
         find: Looks for the plugin, as it is now.
@@ -48,8 +49,11 @@ class Session:
         handle: What executes it; None while it does not run.
     """
 
-    def __init__(self, find: Callable[[], Awaitable[Solo]]) -> None:
+    def __init__(
+        self, find: Callable[[], Awaitable[Solo]], on_build: Callable[[str], None]
+    ) -> None:
         self.find = find
+        self._on_build = on_build
         self._stack = AsyncExitStack()
         self.solo: Solo | None = None
         self.handle: Any = None
@@ -63,7 +67,7 @@ class Session:
         solo = self.solo
         if solo is None or self.handle is None or self.handle.metadata().stateful:
             return await self.restart()
-        build_s = await _built(solo)
+        build_s = await self._built(solo)
         [report] = await solo.manager.reload(solo.name)
         if report.outcome == "refused":
             return await self.restart()
@@ -77,7 +81,7 @@ class Session:
         """
         solo = await self.find()
         is_first = self.solo is None
-        build_s = None if is_first and solo.is_built else await _built(solo)
+        build_s = None if is_first and solo.is_built else await self._built(solo)
         await self.stop()
         self.solo = solo
         begun_s = time.monotonic()
@@ -89,12 +93,12 @@ class Session:
         self.handle = None
         await self._stack.aclose()
 
-
-async def _built(solo: Solo) -> float | None:
-    """Build *solo* where there is something to build; return the seconds that it took."""
-    manifest = solo.manifest
-    if manifest is None or not (manifest.build or solo.builder.environment_of(manifest)):
-        return None
-    begun_s = time.monotonic()
-    await solo.build()
-    return time.monotonic() - begun_s
+    async def _built(self, solo: Solo) -> float | None:
+        """Build *solo* where there is something to build; return the seconds that it took."""
+        manifest = solo.manifest
+        if manifest is None or not (manifest.build or solo.builder.environment_of(manifest)):
+            return None
+        self._on_build(manifest.metadata().reference)
+        begun_s = time.monotonic()
+        await solo.build()
+        return time.monotonic() - begun_s
