@@ -317,6 +317,10 @@ class TestPlugin:
         env = {"FLOWCTL_PLUGIN_FOLDERS": str(folder)}
         done = flowctl("plugin", "run", "large", stdin=lines({"amount": 6}), env=env)
         assert (0, 1) == (done.code, len(outputs(done))), done.err
+        other = tmp_path / "notes.txt"
+        other.write_text("none")
+        refused = flowctl("plugin", "run", other)
+        assert (3, "runtime.unavailable") == (refused.code, refused.fault.code)
         none = flowctl("plugin", "run", "larger", env=env)
         assert (3, "plugin.not_found") == (none.code, none.fault.code)
 
