@@ -60,6 +60,21 @@ def ledgers(message):
 """
 
 
+LEAKY = """
+from cdpplugin import Base, PluginError, PluginMetadata
+
+class Leaky(Base):
+    def metadata(self):
+        return PluginMetadata("leaky", "1.0.0", "processor", input_types=["N"])
+
+    async def configure(self, config):
+        self.token = config["token"]
+
+    def process_batch(self, batch):
+        raise PluginError(f"refused: {self.token}", code="leaky.said")
+"""
+
+
 def written(folder: Path, name: str, text: str) -> Path:
     path = folder / f"{name}.py"
     path.write_text(text)
@@ -308,6 +323,14 @@ class TestPlugin:
         file.write_text("where: 'true'\nwhen: 5\n")
         done = flowctl("plugin", "run", "filter", "--config", f"@{file}")
         assert ("config.unknown_key", f"{file}:2:1") == (done.fault.code, done.fault.where)
+
+    def test_secrets(self, tmp_path: Path) -> None:
+        """What a variable of a secret's name gave is in no error."""
+        plugin = written(tmp_path, "leaky", LEAKY)
+        config, env = "token: ${LEAKY_TOKEN}", {"LEAKY_TOKEN": "hush-hush-hush"}
+        done = flowctl("plugin", "run", plugin, "--config", config, stdin=b"1\n", env=env)
+        assert (1, "leaky.said") == (done.code, done.fault.code)
+        assert "hush" not in done.out + done.err
 
     def test_a_name(self, tmp_path: Path) -> None:
         """A plugin in a plugin folder is found by its name; a name of nothing is an error."""

@@ -23,6 +23,7 @@ from cdp_pipeline.cli.trying import (
     find,
     inputs_of,
 )
+from cdp_pipeline.errors import UsageError
 from cdp_pipeline.observability.text import printable
 
 if TYPE_CHECKING:
@@ -61,6 +62,12 @@ def dev(
     from cdp_pipeline.cli.settings import host_settings
     from cdp_pipeline.cli.standard_output import reserved_stdout
 
+    if str(input_file) == "-":
+        raise UsageError(
+            "expected a file for `--input`, which is read again each round, got standard input",
+            code="usage.input_missing",
+            hint="write the messages into a file",
+        )
     configure_logs(logs=logs)
     host = host_settings(settings)
     inputs = inputs_of(str(input_file or ""), type_, ledger, network)
@@ -157,7 +164,8 @@ class _Rounds:
                 raise
             _say(error_text(as_host_error(error)))
             return
-        for line in outcome_lines(outcomes):
+        assert self._session.solo is not None
+        for line in outcome_lines(outcomes, self._session.solo.component.secrets.masked):
             _say(line)
         if self._before is not None:
             for line in difference_lines(self._before, outcomes):
@@ -207,7 +215,6 @@ def _files_of(plugin: str, settings: HostSettings) -> Path:
         UsageError: usage.no_files; it has none on this machine.
         ArtifactError: plugin.not_found.
     """
-    from cdp_pipeline.errors import UsageError
     from cdp_pipeline.testing.solo import place_of
 
     found = place_of(plugin, settings)

@@ -221,7 +221,7 @@ class _Trial:
         tally = self._tally
         if answer.failure is not None:
             tally.failed += 1
-            print_error(failure_of(answer, tally.reference))
+            print_error(failure_of(answer, tally.reference, self._solo.component.secrets.masked))
         elif answer.is_dropped:
             reason = ", ".join(answer.reasons)
             tally.dropped[reason] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ _LONGEST = 300
 """Characters of an output, or of a difference, that are shown."""
 
 
-def outcome_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield what came of each message, then the counts."""
+def outcome_lines(outcomes: Sequence[Outcome], masked: Callable[[str], str]) -> Iterator[str]:
+    """Yield what came of each message, then the counts; *masked* hides secrets in errors."""
     for outcome in outcomes[:_MOST_OUTCOMES]:
         mark = ""
         if outcome.mismatches is not None:
@@ -25,9 +25,9 @@ def outcome_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
         yield from (f"    -> {_shown(message)}" for message in outcome.outputs)
         yield from (f"    dropped{': ' if why else ''}{why}" for why in outcome.drops)
         for error in outcome.failures:
-            yield f"    error[{error.code}]: {error.message}"
+            yield f"    error[{error.code}]: {masked(error.message)}"
             if error.hint:
-                yield f"      hint: {error.hint}"
+                yield f"      hint: {masked(error.hint)}"
         yield from (f"    {mismatch}" for mismatch in outcome.mismatches or ())
     if len(outcomes) > _MOST_OUTCOMES:
         yield f"  ... and {len(outcomes) - _MOST_OUTCOMES:,} more"

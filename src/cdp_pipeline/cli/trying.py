@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -120,10 +121,13 @@ async def find(
     return solo
 
 
-def failure_of(answer: Answer, reference: str) -> CdpError:
-    """Return why a message failed, as the user is told."""
+def failure_of(answer: Answer, reference: str, masked: Callable[[str], str]) -> CdpError:
+    """Return why a message failed, as the user is told; *masked* hides what is secret."""
     assert answer.failure is not None
     error = answer.failure
     return PluginFault(
-        f"message `{answer.id}`: {error.message}", code=error.code, where=reference, hint=error.hint
+        f"message `{answer.id}`: {masked(error.message)}",
+        code=error.code,
+        where=reference,
+        hint=masked(error.hint),
     )
