@@ -4,7 +4,7 @@
 # fix    let the formatter and the linter mend what they can
 # bench  measure (BENCH=case for one); results go to bench/results
 # campaign  the long, seeded fault campaigns; results go to tests/campaign/results
-# docs   regenerate the reference pages
+# docs   regenerate the reference pages, build the documentation site
 # proto  regenerate everything that is generated from a definition
 
 SHELL := /bin/bash
@@ -53,7 +53,11 @@ bench: .venv/.dev
 campaign: .venv/.dev
 	CDP_CAMPAIGN=full $(PYTEST) -m campaign tests/campaign $(ARGS)
 
-docs proto: .venv/.dev
+docs: proto
+	@$(BIN)/python -m sphinx -q -W --keep-going -j auto -c docs -d build/docs/doctrees . build/docs/html
+	@echo "The site is in build/docs/html: open build/docs/html/index.html"
+
+proto: .venv/.dev
 	$(BIN)/python scripts/generate.py
 
 clean:

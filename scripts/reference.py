@@ -1,4 +1,7 @@
-"""The reference pages, made from the code itself: commands, configuration, components, errors."""
+"""The reference pages, made from the code itself: commands, configuration, components, errors.
+
+The contract and the environment have modules of their own beside this one.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +24,18 @@ NOTE = "<!-- Made by scripts/reference.py; do not edit. -->\n"
 
 def pages() -> dict[str, str]:
     """Return every page by file name."""
+    from reference_environment import environment
+    from reference_protocol import protocol
+
     return {
         "cli.md": _page("Commands", _commands()),
         "configuration.md": _page("Configuration", _configuration()),
+        "manifest.md": _page("Plugin manifest: `plugin.yaml`", _manifest()),
         "components.md": _page("Components", _components()),
+        "environment.md": _page("Environment variables", environment()),
         "errors.md": _page("Error codes", _errors()),
+        "exit-codes.md": _page("Exit codes", _exit_codes()),
+        "protocol.md": _page("The gRPC contract", protocol()),
     }
 
 
@@ -66,22 +77,34 @@ def _parameter(parameter: Any) -> str:
 
 
 def _configuration() -> Iterator[str]:
-    from cdp_pipeline.artifacts.manifest import plugin_schema
     from cdp_pipeline.config import pipeline_schema, settings_schema
 
     files = {
         "Pipeline file": pipeline_schema(),
         "Host settings: `flowctl.yaml`": settings_schema(),
-        "Plugin manifest: `plugin.yaml`": plugin_schema(),
     }
+    yield "A plugin's own file is on [its page](manifest.md); each key of the host's settings has"
+    yield "[a variable](environment.md), too.\n"
     for title, schema in files.items():
         yield f"## {title}\n"
-        yield from _keys(schema, schema, "")
-        for name, inner in schema.get("$defs", {}).items():
-            if inner.get("properties"):
-                yield f"### {name}\n"
-                yield f"{inner.get('description', '')}\n"
-                yield from _keys(inner, schema, "")
+        yield from _described(schema, "###")
+
+
+def _manifest() -> Iterator[str]:
+    from cdp_pipeline.artifacts.manifest import plugin_schema
+
+    yield "[Packaging](../guides/packaging.md) says what to write here and why.\n"
+    yield from _described(plugin_schema(), "##")
+
+
+def _described(schema: Mapping[str, Any], heading: str) -> Iterator[str]:
+    """Yield the keys of a file, and of each mapping in it under a heading of its own."""
+    yield from _keys(schema, schema, "")
+    for name, inner in schema.get("$defs", {}).items():
+        if inner.get("properties"):
+            yield f"{heading} {name}\n"
+            yield f"{inner.get('description', '')}\n"
+            yield from _keys(inner, schema, "")
 
 
 def _keys(schema: Mapping[str, Any], root: Mapping[str, Any], prefix: str) -> Iterator[str]:
@@ -139,12 +162,37 @@ def _types(types: Any, otherwise: str) -> str:
 
 def _errors() -> Iterator[str]:
     yield "Every error has a stable code. A message names the subject; the hint says what to do."
-    yield "Exit codes: 1 a run failed, 2 usage, configuration or state, 3 an artifact, 4 a plugin."
+    yield "What a command ends with is on the page of [exit codes](exit-codes.md)."
     yield ""
     yield "| code | raised when | where |\n|---|---|---|"
     for code, (meaning, where) in sorted(error_codes().items()):
         said = meaning or code.rpartition(".")[2].replace("_", " ")
         yield f"| `{code}` | {_cell(said)} | `{where}` |"
+
+
+def _exit_codes() -> Iterator[str]:
+    from cdp_pipeline.errors import ExitCode
+
+    yield "Every `flowctl` command ends with one of these."
+    yield "An [error code](errors.md) says more precisely what failed.\n"
+    yield "| exit code | name | when |\n|---|---|---|"
+    meanings = _documented_members(ROOT / "src/cdp_pipeline/errors.py", ExitCode.__name__)
+    for code in ExitCode:
+        yield f"| {code.value} | `{code.name}` | {_cell(meanings[code.name])} |"
+
+
+def _documented_members(module: Path, class_name: str) -> dict[str, str]:
+    """Return the text under each member of an enum."""
+    nodes = ast.walk(ast.parse(module.read_text()))
+    body = next(n.body for n in nodes if isinstance(n, ast.ClassDef) and n.name == class_name)
+    return {
+        member.targets[0].id: str(text.value.value)
+        for member, text in pairwise(body)
+        if isinstance(member, ast.Assign)
+        and isinstance(member.targets[0], ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+    }
 
 
 def error_codes() -> dict[str, tuple[str, str]]:

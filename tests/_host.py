@@ -21,9 +21,10 @@ from cdp_pipeline.engine.pipeline import Pipeline
 from cdp_pipeline.engine.statistics import RunStatistics
 from cdp_pipeline.errors import UsageError
 from cdp_pipeline.manager.events import EventLog
+from cdp_pipeline.manager.recording import Recorded, Recording
 from cdp_pipeline.manager.status import PluginStatus, ReloadReport
 from cdp_pipeline.testing import MemoryConsumer, ScriptedProcessor
-from cdpplugin import Base, Batch, PluginMetadata, Resume, SourceBatch, SourceDescription
+from cdpplugin import Base, Batch, Outputs, PluginMetadata, Resume, SourceBatch, SourceDescription
 from tests._flowctl import BOUND_S
 from tests.engine.conftest import Bench
 
@@ -111,6 +112,25 @@ class Plugins:
                 f"no plugin `{name}` runs", code="plugin.unknown", hint="did you mean `enrich`?"
             )
         return stages
+
+    @contextmanager
+    def recording(self, name: str, count: int) -> Iterator[Recording]:
+        self.named(name)
+        recording = Recording(count)
+        batch = Batch.of("Number", [{"n": n} for n in range(count)])
+        recording.answered(batch, Outputs.each(batch))
+        yield recording
+
+    def recorded(self, name: str, recording: Recording) -> Recorded:
+        return Recorded(
+            stage=self.named(name)[0],
+            reference=ENRICH.reference,
+            kind=ENRICH.kind,
+            is_stateful=False,
+            cases=recording.cases,
+            left_out=recording.left_out,
+            origin={"plugin": {}, "type": "enrich", "config": {}},
+        )
 
     async def reload(self, name: str, *, reason: str = "command") -> Sequence[ReloadReport]:
         self.reloads.append((name, reason))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -12,7 +13,7 @@ import pytest
 
 from cdp_pipeline.artifacts.cases import Case, CaseAnswer
 from cdpplugin import Message, PluginError
-from tests._flowctl import flowctl, start
+from tests._flowctl import flowctl, running, start, wait_until
 from tests._rust import compiler
 
 PLUGIN = '''
@@ -122,6 +123,33 @@ class TestCommand:
         (plugin / "self-test.yaml").write_text("test_cases:\n" + BRIEF)
         done = flowctl("test", plugin)
         assert (0, "1 passed, 0 failed") == (done.code, done.out.splitlines()[-1]), done.err
+
+
+def test_watch(folder: Path) -> None:
+    """With `--watch` the cases run again after each change beside them, faults included."""
+    file = folder / "test-pipeline.yaml"
+    text = file.read_text()
+    seen = folder.parent / f"{folder.name}-watched.txt"
+    with (
+        seen.open("wb") as out,
+        running("test", file, "--watch", stdout=out, stderr=subprocess.STDOUT),
+    ):
+        said = seen.read_text
+        wait_until(lambda: "5 passed, 0 failed" in said(), "the first run")
+
+        def change(content: str, answer: str) -> None:
+            """Write until it is seen: whoever watches may begin to only after the first run."""
+            before = len(said())
+
+            def is_told() -> bool:
+                if file.read_text() != content or len(said()) == before:
+                    file.write_text(content)
+                return answer in said()[before:]
+
+            wait_until(is_told, answer)
+
+        change(text.replace("processed: true", "processed: 1"), "4 passed, 1 failed")
+        change(text.replace("expect: drop", "expects: drop"), "expects")
 
 
 def differences(expect: Any, payload: Any, **keys: Any) -> list[str]:

@@ -62,7 +62,8 @@ def test_its_plugin_builds_and_keeps_the_contract(tmp_path: Path) -> None:
     """The Go plugin and its manifest are complete as printed."""
     if shutil.which("go") is None:
         pytest.skip("no go on PATH")
-    (tmp_path / "main.go").write_text(blocks("go")[0])
+    [plugin] = [block for block in blocks("go") if "large-payments" in block]
+    (tmp_path / "main.go").write_text(plugin)
     (tmp_path / "plugin.yaml").write_text(FILES["plugin.yaml"])
     example = ROOT / "examples/plugins/enrich-go"
     module = (example / "go.mod").read_text().replace("../../../sdk/go", str(ROOT / "sdk/go"))

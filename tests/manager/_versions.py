@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cdp_pipeline.artifacts.cases import cases_beside
 from cdp_pipeline.artifacts.manifest import load_manifest
+from cdp_pipeline.artifacts.self_test import cases_for
 from cdp_pipeline.config.limits import Limits
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.manager.instance import Candidate
@@ -96,7 +96,7 @@ class Process:
             launch=self._loader.load(manifest, plugin),
             config_of=lambda _: {},
             workers=2,
-            cases=cases_beside(self.folder),
+            cases=cases_for(self.folder, {}, {}),
         )
 
 

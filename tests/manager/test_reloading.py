@@ -116,7 +116,7 @@ class TestFailures:
         [
             ({"payload": {"n": 8}}, "expected `payload.n` to be 8, got 7"),
             ({"type": "Other"}, "expected the type `Other`, got `Number`"),
-            ({"metadata": {"seen": True}}, "expected `metadata.seen`, got none"),
+            ({"metadata": {"seen": True}}, "expected `metadata.seen` to be true, got none"),
             ("drop", "expected 0 outputs, got 1"),
             ({"error": "odd.refused"}, "expected odd.refused, got no error"),
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from urllib.parse import unquote
 
 from starlette.applications import Starlette
@@ -73,7 +74,13 @@ def _asked(operation: Operation, request: Request) -> Asked:
                 hint=parameter.description,
             )
         numbers[parameter.name] = value
-    return Asked(unquote(request.path_params.get("name", "")), numbers)
+    return Asked(unquote(request.path_params.get("name", "")), numbers, partial(_gone, request))
+
+
+async def _gone(request: Request) -> None:
+    """Return once the client has hung up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _refused(error: CdpError | PluginError) -> Response:

@@ -48,13 +48,13 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def get(self, path: str, **query: float) -> dict[str, Any]:
+    def get(self, path: str, *, timeout_s: float = _ANSWER_S, **query: float) -> dict[str, Any]:
         """Return the answer to a question.
 
         Raises:
             CdpError: The host refuses, or cannot be asked.
         """
-        return self._ask("GET", path, query)
+        return self._ask("GET", path, query, timeout_s=timeout_s)
 
     def post(self, path: str, *, timeout_s: float | None = _ANSWER_S) -> dict[str, Any]:
         """Return the answer to a command; waits for ever where *timeout_s* is None.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +36,10 @@ class Desk:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+async def _never() -> None:
+    await asyncio.Event().wait()
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What stands in a request.
@@ -43,10 +47,12 @@ class Asked:
     Attributes:
         name: The plugin or stage in its path, or empty.
         numbers: The parameters in its query, defaults filled in.
+        gone: Returns once nobody waits for the answer any more.
     """
 
     name: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
+    gone: Callable[[], Awaitable[object]] = field(default=_never)
 
     def whole(self, parameter: str) -> int:
         """Return a parameter that is a whole number."""
@@ -102,20 +108,18 @@ async def events(desk: Desk, asked: Asked) -> tuple[int, Any]:
     log, after = desk.subject.manager.events, asked.whole("after")
     found = log.after(after)
     if not found and asked.numbers["wait_s"]:
-        waiting = asyncio.ensure_future(log.wait_after(after))
-        closing = asyncio.ensure_future(desk.closing.wait())
-        try:
-            both = {waiting, closing}
-            await asyncio.wait(
-                both, timeout=asked.numbers["wait_s"], return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            for task in (waiting, closing):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        await _first(asked.numbers["wait_s"], log.wait_after(after), desk.closing.wait())
         found = log.after(after)
     return 200, Events(events=found, newest=log.newest)
+
+
+async def record(desk: Desk, asked: Asked) -> tuple[int, Any]:
+    """Record the next messages of a stage, until there are enough or nobody waits for them."""
+    manager = desk.subject.manager
+    with manager.recording(asked.name, asked.whole("count")) as recording:
+        enough = recording.done.wait()
+        await _first(asked.numbers["wait_s"], enough, desk.closing.wait(), asked.gone())
+        return 200, manager.recorded(asked.name, recording)
 
 
 async def pause(desk: Desk, _asked: Asked) -> tuple[int, Any]:
@@ -161,6 +165,18 @@ async def description(_desk: Desk, _asked: Asked) -> tuple[int, Any]:
     from cdp_pipeline.admin.openapi import describe
 
     return 200, describe()
+
+
+async def _first(timeout_s: float, *waits: Awaitable[object]) -> None:
+    """Wait until one of *waits* is over, or the time is."""
+    tasks = [asyncio.ensure_future(each) for each in waits]
+    try:
+        await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 def _undrained(desk: Desk) -> Any:

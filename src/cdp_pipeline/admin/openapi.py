@@ -14,6 +14,7 @@ from cdp_pipeline import __version__
 from cdp_pipeline.admin import answers
 from cdp_pipeline.admin.operations import OPERATIONS, Operation, Parameter
 from cdp_pipeline.manager.events import Event
+from cdp_pipeline.manager.recording import RecordedCase, RecordedMessage
 from cdp_pipeline.manager.status import PluginStatus, ReloadReport
 from cdp_pipeline.observability.recent import Line
 
@@ -23,6 +24,8 @@ _PARTS: tuple[type, ...] = (
     Event,
     Line,
     PluginStatus,
+    RecordedCase,
+    RecordedMessage,
     ReloadReport,
 )
 _TEXT = """How a running host is seen and steered, on this machine only.

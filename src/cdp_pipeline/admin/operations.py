@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from cdp_pipeline.admin import answers, desk
 from cdp_pipeline.admin.desk import Asked, Desk
+from cdp_pipeline.manager.recording import Recorded
 
 Given = tuple[int, Any]
 """HTTP status, and the answer."""
@@ -89,6 +90,17 @@ _LINES = Parameter(
     name="lines", description="Most lines to give, the newest.", least=1, most=1000, default=100
 )
 
+_COUNT = Parameter(
+    name="count", description="How many messages are recorded.", least=1, most=1000, default=10
+)
+_RECORD_WAIT = Parameter(
+    name="wait_s",
+    description="How long to wait for them, in seconds; what came by then is the answer.",
+    kind="number",
+    most=600,
+    default=60,
+)
+
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         method="GET",
@@ -134,6 +146,20 @@ OPERATIONS: tuple[Operation, ...] = (
         perform=desk.logs,
         answers={200: (answers.LogLines, "The lines."), **_BAD_QUERY, **_UNKNOWN},
         parameters=(_LINES, _AFTER),
+    ),
+    Operation(
+        method="GET",
+        path="/plugins/{name}/record",
+        id="record",
+        summary="The next messages of a stage, and what comes of them; ends when the client goes",
+        perform=desk.record,
+        answers={
+            200: (Recorded, "What was recorded."),
+            409: (answers.Refusal, "It is being recorded."),
+            **_BAD_QUERY,
+            **_UNKNOWN,
+        },
+        parameters=(_COUNT, _RECORD_WAIT),
     ),
     Operation(
         method="GET",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 from cdp_pipeline.engine.statistics import RunStatistics
 from cdp_pipeline.manager.events import EventLog
+from cdp_pipeline.manager.recording import Recorded, Recording
 from cdp_pipeline.manager.status import PluginStatus, ReloadReport
 
 RunState = Literal["running", "paused", "draining"]
@@ -28,6 +30,16 @@ class Plugins(Protocol):
         Raises:
             CdpError: plugin.unknown.
         """
+
+    def recording(self, name: str, count: int) -> AbstractContextManager[Recording]:
+        """Record the next messages of a stage, for as long as the block lasts.
+
+        Raises:
+            CdpError: plugin.unknown, record.not_a_stage or record.busy.
+        """
+
+    def recorded(self, name: str, recording: Recording) -> Recorded:
+        """Return what was recorded of a stage, and what that is made from."""
 
     async def reload(self, name: str, *, reason: str = "command") -> Sequence[ReloadReport]:
         """Reload them; one report a stage."""

@@ -11,26 +11,20 @@ test_cases:
   input: {type: Payment, payload: {}}
   expect: {error: plugin.failed}
 
-A plugin's own stand in `self-test.yaml` beside its manifest.
+A case without `input` is of a source: what it reads is what goes in.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from cdp_pipeline.config.building import build
-from cdp_pipeline.config.document import read_document
-from cdp_pipeline.config.environment import FilledDocument
-from cdp_pipeline.config.model import Frozen
-from cdpplugin import Batch, Message, Outputs, PluginError, encode_json, views
-
-FILE_NAME = "self-test.yaml"
+from cdp_pipeline.artifacts.differences import Comparison, changed_lines, counted, shown
+from cdp_pipeline.config.model import Frozen, PositiveDurationS
+from cdpplugin import Batch, Message, Outputs, PluginError, views
 
 
 class CaseInput(Frozen):
@@ -50,30 +44,58 @@ class CaseOutput(Frozen):
     metadata: Mapping[str, Any] = Field(default={}, description="Members its metadata must have.")
     error: str = Field(default="", description="Code of the error that is expected in its place.")
 
+    def differences(self, message: Message, comparison: Comparison) -> Iterator[str]:
+        """Yield how *message* differs from this."""
+        if self.type is not None and self.type != message.type:
+            yield f"expected the type `{self.type}`, got `{message.type}`"
+        if self.payload is not None:
+            yield from comparison.differences("payload", self.payload, message.payload)
+        if self.metadata or comparison.exact:
+            metadata = dict(message.metadata)
+            yield from comparison.differences("metadata", dict(self.metadata), metadata)
+
+    @property
+    def text(self) -> str:
+        """It in one line."""
+        payload = "" if self.payload is None else f" {shown(self.payload)}"
+        return f"{self.type or '(any type)'}{payload}{_metadata_text(self.metadata)}"
+
 
 class Case(Frozen):
     """One case."""
 
     name: str = Field(min_length=1, description="What it shows.")
-    input: CaseInput | tuple[CaseInput, ...] = Field(
-        description="The message, or messages in order."
+    input: CaseInput | tuple[CaseInput, ...] | None = Field(
+        default=None,
+        description="The message, or messages in order; without it the source is read.",
     )
-    expect: CaseOutput | tuple[CaseOutput, ...] | Literal["drop"] = Field(
-        description="The output, outputs in order, or `drop` for none."
+    take: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many messages of the source are read; without it all that it has.",
+    )
+    expect: CaseOutput | tuple[CaseOutput, ...] | Literal["drop", "accepted"] = Field(
+        description="The output, outputs in order, `drop` for none, or `accepted` where it only "
+        "matters that nothing fails and nothing is left out."
     )
     tolerance: float = Field(
         default=0.0, ge=0, description="How far a number may be off, relative to what is expected."
     )
     ignore: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        default=(), description="Members that do not matter, such as `payload.created_at`."
+        default=(),
+        description="Members that do not matter, such as `payload.created_at` or "
+        "`payload.items[*].id`.",
     )
     exact: bool = Field(
         default=False, description="Whether outputs may have no more members than are named."
     )
+    timeout: PositiveDurationS = Field(
+        default=60.0, description="Longest time that it may take, in seconds or `5s`."
+    )
 
     def inputs(self) -> Batch:
         """Return what is given as a batch."""
-        given = self.input if isinstance(self.input, tuple) else (self.input,)
+        given = _as_sequence(self.input)
         return Batch.of(
             "",
             [each.payload for each in given],
@@ -82,61 +104,34 @@ class Case(Frozen):
         ).replace(types=[each.type for each in given])
 
     def mismatches(self, found: CaseAnswer) -> Iterator[str]:
-        """Yield how *found* differs from what is expected."""
-        expected = _as_sequence(self.expect)
-        codes = [each.error for each in expected if each.error]
-        got = [error.code for error in found.errors]
-        if codes != got:
-            told = "; ".join(str(error) for error in found.errors)
-            yield f"expected {_listed(codes)}, got {_listed(got)}{f': {told}' if told else ''}"
-        outputs = [each for each in expected if not each.error]
-        if len(found.messages) != len(outputs):
-            yield f"expected {len(outputs)} outputs, got {len(found.messages)}"
-            return
-        for number, (each, message) in enumerate(zip(outputs, found.messages, strict=True)):
-            before = f"output {number + 1}: " if len(outputs) > 1 else ""
-            yield from (before + difference for difference in self._differences(each, message))
+        """Yield how *found* differs from what is expected, each a text of one or more lines."""
+        if isinstance(self.expect, str):
+            expected: Sequence[CaseOutput] = ()
+        else:
+            expected = _as_sequence(self.expect)
+        yield from _error_differences([each.error for each in expected if each.error], found)
+        if self.expect == "accepted":
+            yield from _unaccepted(found)
+        else:
+            yield from self._output_differences([e for e in expected if not e.error], found)
 
-    def _differences(self, expected: CaseOutput, message: Message) -> Iterator[str]:
-        if expected.type is not None and expected.type != message.type:
-            yield f"expected the type `{expected.type}`, got `{message.type}`"
-        if expected.payload is not None:
-            yield from self._differ("payload", expected.payload, message.payload)
-        if expected.metadata or self.exact:
-            yield from self._differ("metadata", dict(expected.metadata), dict(message.metadata))
-
-    def _differ(self, where: str, expected: Any, got: Any) -> Iterator[str]:
-        """Yield where *got* lacks what is *expected*."""
-        if where in self.ignore:
-            return
-        if isinstance(expected, Mapping) and isinstance(got, Mapping):
-            yield from self._members_differ(where, expected, got)
-        elif isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
-            for index, (one, other) in enumerate(zip(expected, got, strict=True)):
-                yield from self._differ(f"{where}[{index}]", one, other)
-        elif not self._are_equal(expected, got):
-            yield f"expected `{where}` to be {_shown(expected)}, got {_shown(got)}"
-
-    def _members_differ(
-        self, where: str, expected: Mapping[str, Any], got: Mapping[str, Any]
+    def _output_differences(
+        self, outputs: Sequence[CaseOutput], found: CaseAnswer
     ) -> Iterator[str]:
-        for key, value in expected.items():
-            if key in got:
-                yield from self._differ(f"{where}.{key}", value, got[key])
-            elif f"{where}.{key}" not in self.ignore:
-                yield f"expected `{where}.{key}`, got none"
-        for key in got.keys() - expected.keys() if self.exact else ():
-            if f"{where}.{key}" not in self.ignore:
-                yield f"expected no `{where}.{key}`, got {_shown(got[key])}"
-
-    def _are_equal(self, expected: Any, got: Any) -> bool:
-        numbers = all(
-            isinstance(each, (int, float)) and not isinstance(each, bool)
-            for each in (expected, got)
-        )
-        if numbers and self.tolerance:
-            return math.isclose(expected, got, rel_tol=self.tolerance, abs_tol=self.tolerance)
-        return _shown(expected) == _shown(got)
+        comparison = Comparison(self.tolerance, self.ignore, self.exact)
+        messages = found.messages
+        if len(messages) != len(outputs):
+            lines = changed_lines(
+                [f"output {n}: {each.text}" for n, each in enumerate(outputs, 1)],
+                [f"output {n}: {_text(each)}" for n, each in enumerate(messages, 1)],
+                lambda n, m: not any(outputs[n].differences(messages[m], comparison)),
+            )
+            head = f"expected {counted(len(outputs), 'output')}, got {len(messages)}"
+            yield "\n".join([head, *lines])
+            return
+        for number, (each, message) in enumerate(zip(outputs, messages, strict=True)):
+            before = f"output {number + 1}: " if len(outputs) > 1 else ""
+            yield from (before + told for told in each.differences(message, comparison))
 
 
 @dataclass(slots=True)
@@ -146,10 +141,12 @@ class CaseAnswer:
     Attributes:
         messages: The outputs, in order.
         errors: The errors of messages that failed, in order.
+        left_out: How many messages a consumer left out.
     """
 
     messages: list[Message] = field(default_factory=list)
     errors: list[PluginError] = field(default_factory=list)
+    left_out: int = 0
 
     @classmethod
     def of(cls, outputs: Outputs) -> CaseAnswer:
@@ -158,41 +155,31 @@ class CaseAnswer:
         return cls(messages, [outputs.errors[row] for row in sorted(outputs.errors)])
 
 
-class SelfTest(Frozen):
-    """The cases that a plugin brings."""
-
-    model_config = ConfigDict(title="CDP plugin self-test")
-
-    test_cases: tuple[Case, ...] = Field(default=(), description="The cases, in order.")
-
-
-def cases_beside(folder: Path) -> Sequence[Case]:
-    """Return the cases that a plugin brings in its folder; none where it brings no file.
-
-    Raises:
-        ConfigError: The file has faults.
-    """
-    file = folder / FILE_NAME
-    if not file.is_file():
-        return ()
-    document = read_document(file)
-    filled = FilledDocument(document.data, document.locations, faults=document.faults)
-    self_test, _ = build(SelfTest, filled)
-    return self_test.test_cases
+def _error_differences(codes: Sequence[str], found: CaseAnswer) -> Iterator[str]:
+    got = [error.code for error in found.errors]
+    if codes != got:
+        told = "; ".join(str(error) for error in found.errors)
+        yield f"expected {_listed(codes)}, got {_listed(got)}{f': {told}' if told else ''}"
 
 
-def _as_sequence(expect: Any) -> Sequence[CaseOutput]:
-    if expect == "drop":
-        return ()
-    return expect if isinstance(expect, tuple) else (expect,)
+def _unaccepted(found: CaseAnswer) -> Iterator[str]:
+    if found.left_out:
+        yield f"expected every message to be accepted, {found.left_out} left out"
+    elif not found.messages and not found.errors:
+        yield "expected every message to be accepted, none came through"
+
+
+def _as_sequence(given: Any) -> Sequence[Any]:
+    return given if isinstance(given, tuple) else (given,)
 
 
 def _listed(codes: Sequence[str]) -> str:
     return ", ".join(codes) if codes else "no error"
 
 
-def _shown(value: Any) -> str:
-    try:
-        return encode_json(value).decode()
-    except PluginError:
-        return repr(value)
+def _text(message: Message) -> str:
+    return f"{message.type} {shown(message.payload)}{_metadata_text(message.metadata)}"
+
+
+def _metadata_text(metadata: Mapping[str, Any]) -> str:
+    return f" metadata {shown(dict(metadata))}" if metadata else ""

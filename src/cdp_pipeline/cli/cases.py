@@ -6,21 +6,35 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cdp_pipeline.cli.arguments import Output, OutputFormat
+from cdp_pipeline.cli.default_command import DefaultCommandGroup
+from cdp_pipeline.cli.recording import record
 from cdp_pipeline.cli.settings import SettingsFile
+from cdp_pipeline.errors import ExitCode
 from cdp_pipeline.observability.text import printable
 
 if TYPE_CHECKING:
     from cdp_pipeline.config import HostSettings
-    from cdp_pipeline.testing.cases import CaseResult
+    from cdp_pipeline.testing.case_runs import CaseResult
 
 
+app = typer.Typer(
+    help="Run test cases through real plugins, or record some from a running pipeline.\n\n"
+    "`flowctl test run PATH` may be written without `run`.",
+    cls=DefaultCommandGroup,
+    no_args_is_help=True,
+    subcommand_metavar="PATH... | COMMAND [ARGS]...",
+)
+app.command("record")(record)
+
+
+@app.command("run")
 def run_tests(
     paths: Annotated[
         list[Path],
@@ -41,6 +55,12 @@ def run_tests(
     watch: Annotated[
         bool, typer.Option("--watch", help="Run them again whenever a file beside them changes.")
     ] = False,
+    no_skip: Annotated[
+        bool,
+        typer.Option(
+            "--no-skip", help="A case is failed where a variable is missing that it requires."
+        ),
+    ] = False,
     logs: Annotated[bool, typer.Option("--logs", help="Show what plugins print.")] = False,
     output: Output = OutputFormat.TEXT,
     settings: SettingsFile = None,
@@ -54,48 +74,78 @@ def run_tests(
 
     configure_logs(level="info" if logs else "error")
     host = host_settings(settings)
+    choice = _Choice(paths, only, no_skip)
     if watch:
-        asyncio.run(_watched(paths, only, host))
+        asyncio.run(_watched(choice, host))
         return
-    results = asyncio.run(_results(paths, only, host, output))
+    results = asyncio.run(_results(choice, host, output))
     if junit is not None:
         from cdp_pipeline.testing.junit import write_junit
 
         write_junit(junit, results)
     if output is OutputFormat.JSON:
         typer.echo(json.dumps([_as_json(result) for result in results], indent=2))
-    if any(not result.has_passed for result in results):
-        raise typer.Exit(1)
+    if all(result.skipped for result in results):
+        typer.echo("nothing was tried: every case was skipped", err=True)
+    if any(result.has_failed for result in results):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Which cases are to be run, and whether all of them must be."""
+
+    paths: Sequence[Path]
+    only: str
+    no_skip: bool
 
 
 async def _results(
-    paths: Sequence[Path], only: str, settings: HostSettings, output: OutputFormat
+    choice: _Choice, settings: HostSettings, output: OutputFormat
 ) -> list[CaseResult]:
-    from cdp_pipeline.testing.cases import find_cases, load_cases, require_cases, run_cases
+    """Run the cases; each is shown when it has ended.
+
+    Raises:
+        UsageError: None has such a name.
+    """
+    from cdp_pipeline.errors import UsageError
+    from cdp_pipeline.testing.case_runs import run_file
+    from cdp_pipeline.testing.cases import find_cases
 
     results: list[CaseResult] = []
-    for file in find_cases(paths):
-        config = load_cases(file, os.environ)
-        require_cases(config, file)
-        chosen = tuple(case for case in config.test_cases if only in case.name)
-        config = config.model_copy(update={"test_cases": chosen})
+    for file in find_cases(choice.paths):
         if output is OutputFormat.TEXT:
             typer.echo(f"{file}")
-        async for result in run_cases(config, file, os.environ, settings):
+        async for result in run_file(
+            file, os.environ, settings, only=choice.only, skips_fail=choice.no_skip
+        ):
             results.append(result)
             if output is OutputFormat.TEXT:
                 _show(result)
+    if not results:
+        raise UsageError(
+            f"no case has `{choice.only}` in its name",
+            code="test.none_found",
+            hint="`--only` takes a part of a name, upper and lower case as they are",
+        )
     if output is OutputFormat.TEXT:
-        failed = sum(not result.has_passed for result in results)
-        typer.echo(f"{len(results) - failed} passed, {failed} failed")
+        typer.echo(_summary(results))
     return results
 
 
 def _show(result: CaseResult) -> None:
-    mark = "ok    " if result.has_passed else "FAILED"
-    typer.echo(f"  {mark}  {printable(result.name)}")
-    for mismatch in result.mismatches:
-        typer.echo(f"          {printable(mismatch)}")
+    mark = "skipped" if result.skipped else "FAILED " if result.has_failed else "ok     "
+    typer.echo(f"  {mark} {printable(result.name)}")
+    for text in (*result.mismatches, result.skipped):
+        if text:
+            typer.echo(f"          {printable(text, indent='          ')}")
+
+
+def _summary(results: Sequence[CaseResult]) -> str:
+    passed = sum(result.has_passed for result in results)
+    failed = sum(result.has_failed for result in results)
+    skipped = len(results) - passed - failed
+    return f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
 
 
 def _as_json(result: CaseResult) -> dict[str, object]:
@@ -105,7 +155,7 @@ def _as_json(result: CaseResult) -> dict[str, object]:
     }
 
 
-async def _watched(paths: Sequence[Path], only: str, settings: HostSettings) -> None:
+async def _watched(choice: _Choice, settings: HostSettings) -> None:
     """Run the cases now and after each change, until the user has seen enough."""
     from watchfiles import awatch
 
@@ -113,12 +163,12 @@ async def _watched(paths: Sequence[Path], only: str, settings: HostSettings) -> 
     from cdp_pipeline.errors import CdpError
     from cdp_pipeline.testing.cases import find_cases
 
-    folders = {path if path.is_dir() else path.parent for path in paths}
-    folders |= {file.parent for file in find_cases(paths)}
+    folders = {path if path.is_dir() else path.parent for path in choice.paths}
+    folders |= {file.parent for file in find_cases(choice.paths)}
 
     async def run() -> None:
         try:
-            await _results(paths, only, settings, OutputFormat.TEXT)
+            await _results(choice, settings, OutputFormat.TEXT)
         except CdpError as error:
             typer.echo(error_text(error), err=True)
 

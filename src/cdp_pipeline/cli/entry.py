@@ -15,4 +15,4 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(130)  # ExitCode.INTERRUPTED, which may not have been imported yet

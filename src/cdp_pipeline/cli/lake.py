@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cdp_pipeline.cli.arguments import Output, OutputFormat
+from cdp_pipeline.errors import ExitCode
 
 app = typer.Typer(
     help="Generate a ledger lake, look into one, find its gaps.", no_args_is_help=True
@@ -135,4 +136,4 @@ def gaps(
             typer.echo(f"{gap.first} to {gap.last}: {gap.ledgers} {are} missing")
         typer.echo(f"gaps: {len(found)}" if found else "no gaps")
     if found:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)

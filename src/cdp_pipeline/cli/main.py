@@ -20,6 +20,7 @@ from cdp_pipeline.cli import (
     configuration,
     doctor,
     lake,
+    new_plugin,
     pipelines,
     plugin,
     plugin_dev,
@@ -43,13 +44,13 @@ app.command("run")(run.run)
 app.command("init")(starting.init)
 app.command("validate")(pipelines.validate)
 app.command("doctor")(doctor.doctor)
-app.command("test")(cases.run_tests)
 app.command("schema")(pipelines.schema)
 app.command("list")(components.list_components)
 app.command("explain")(components.explain)
 app.command("status")(running.status)
 plugin.app.command("run")(plugin_run.run)
 plugin.app.command("dev")(plugin_dev.dev)
+plugin.app.command("new")(new_plugin.new)
 plugin.app.command("list")(plugin_list.list_plugins)
 plugin.app.command("reload")(plugin_running.reload)
 plugin.app.command("logs")(plugin_running.logs)
@@ -58,9 +59,7 @@ app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(configuration.app, name="config")
 app.add_typer(lake.app, name="lake")
 app.add_typer(plugin.app, name="plugin")
-_INTERRUPTED = 130
-"""What typer makes of a KeyboardInterrupt."""
-
+app.add_typer(cases.app, name="test")
 _Refused: type[Any] = next(
     each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException"
 )
@@ -94,12 +93,12 @@ def main() -> None:
         silence_stdout,
         usage_error,
     )
-    from cdp_pipeline.errors import CdpError, UsageError
+    from cdp_pipeline.errors import CdpError, ExitCode, UsageError
     from cdpplugin.errors import PluginError
 
     try:
         code = app(standalone_mode=False)
-        if code == _INTERRUPTED:
+        if code == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt
             exit_at_once()
         sys.exit(code)
     except (CdpError, PluginError) as raised:
@@ -107,13 +106,13 @@ def main() -> None:
     except _Refused as refused:
         if type(refused).__name__ == "NoArgsIsHelpError":
             refused.show()
-            sys.exit(refused.exit_code)
+            sys.exit(ExitCode.USAGE)
         error = usage_error(refused)
     except typer.Abort:
         error = UsageError("stopped before anything was done", code="usage.aborted")
     except BrokenPipeError:
         silence_stdout()
-        sys.exit(1)
+        sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt:
         exit_at_once()
     except Exception as unexpected:

@@ -25,6 +25,7 @@ from cdp_pipeline.cli.connection import (
     TlsServerName,
     TokenEnv,
 )
+from cdp_pipeline.errors import ExitCode
 from cdp_pipeline.observability.text import printable
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def conformance(
     else:
         typer.echo(_verdict(report))
     if not report.conforms:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 async def _tried(subject: Subject, names: Sequence[str], *, live: bool) -> Report:

@@ -120,7 +120,7 @@ class _Rounds:
 
     async def _heed(self, saved: Sequence[str], inputs: set[str]) -> None:
         """Try the plugin again after files were saved; only code makes it another one."""
-        from cdp_pipeline.artifacts.cases import FILE_NAME as CASES
+        from cdp_pipeline.artifacts.self_test import FILE_NAME as CASES
         from cdp_pipeline.testing.sample import FILE_NAME as SAMPLES
 
         _say(f"\nsaved: {_names(saved, self._folder)}")

@@ -25,6 +25,7 @@ from cdp_pipeline.cli.trying import (
     find,
     inputs_of,
 )
+from cdp_pipeline.errors import ExitCode
 from cdp_pipeline.observability.text import printable
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def run(
         raise
     tally.show()
     if tally.failed:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
     if number and tally.kind != "source":
         raise typer.Exit(128 + number)
 

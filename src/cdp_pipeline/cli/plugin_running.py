@@ -11,13 +11,12 @@ import typer
 
 from cdp_pipeline.cli.arguments import Output, OutputFormat
 from cdp_pipeline.cli.running import PipelineName, host, print_json
+from cdp_pipeline.errors import ExitCode
 from cdp_pipeline.observability.text import printable
 
 if TYPE_CHECKING:
     from cdp_pipeline.admin.client import Client
 
-_FAILED = 4
-"""Exit code where a plugin failed."""
 _LOOK_EVERY_S = 0.5
 _MOST_LINES = 1000
 
@@ -50,7 +49,7 @@ def reload(name: Name, pipeline: PipelineName = None, output: Output = OutputFor
             for line in report_lines(report):
                 typer.echo(printable(line, indent="      "))
     if any(report["outcome"] != "switched" for report in found["reports"]):
-        raise typer.Exit(_FAILED)
+        raise typer.Exit(ExitCode.PLUGIN)
 
 
 def logs(

@@ -8,7 +8,7 @@ import traceback
 from contextlib import suppress
 from typing import Any
 
-from cdp_pipeline.errors import CdpError, UsageError
+from cdp_pipeline.errors import CdpError, ExitCode, UsageError
 from cdp_pipeline.observability.text import printable
 from cdpplugin.errors import PluginError
 
@@ -53,7 +53,7 @@ def exit_at_once() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    os._exit(130)
+    os._exit(ExitCode.INTERRUPTED)
 
 
 def print_error(error: CdpError) -> None:

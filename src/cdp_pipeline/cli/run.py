@@ -17,6 +17,7 @@ import typer
 from cdp_pipeline.cli.arguments import PipelineFile
 from cdp_pipeline.cli.report import exit_at_once
 from cdp_pipeline.cli.settings import SettingsFile
+from cdp_pipeline.errors import ExitCode
 
 if TYPE_CHECKING:
     from cdp_pipeline.admin import Listen
@@ -145,12 +146,12 @@ class _Run:
         self._running: Running | None = None
         self._signals: list[int] = []
 
-    def exit_code(self, result: RunResult) -> int:
+    def exit_code(self, result: RunResult) -> ExitCode:
         """Return what the process is to end with: a range left unfinished is no success."""
         through, last = result.statistics.checkpoint, result.stream.last
         unfinished = last is not None and (through is None or through < last)
         if result.ending == "stopped" and self._signals and unfinished:
-            return 128 + self._signals[0]
+            return ExitCode(128 + self._signals[0])
         return result.exit_code
 
     async def run(self) -> RunResult:

@@ -15,6 +15,7 @@ from cdp_pipeline.config.pipeline import PipelineConfig, PluginConfig
 from cdp_pipeline.config.secrecy import Secrets
 from cdp_pipeline.config.stage import ComponentConfig, StageConfig
 from cdp_pipeline.errors import CdpError, ConfigError
+from cdp_pipeline.host.origin import Origin
 from cdp_pipeline.host.plugins import Found, Plugins
 from cdpplugin import PluginMetadata
 
@@ -33,6 +34,7 @@ class Component:
         config_of: The same for a plugin that says of itself only when it runs what it is.
         found: Where it was found, and how it is launched.
         secrets: What of its configuration must not be shown.
+        origin: Tells what a file would say to make the same; secret values as variables.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Component:
     config_of: Callable[[PluginMetadata], Mapping[str, Any]] = field(repr=False)
     found: Found = field(repr=False)
     secrets: Secrets = field(repr=False)
+    origin: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
 
     @property
     def reference(self) -> str:
@@ -123,6 +126,7 @@ class Resolver:
             config_of=lambda said: config if metadata else self._config(stage, said)[0],
             found=found,
             secrets=secrets,
+            origin=lambda: Origin(self._pipeline, stage, metadata, self._environ).told(config),
         )
 
     def _find(self, stage: ComponentConfig) -> Found:

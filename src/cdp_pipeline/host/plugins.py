@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from cdp_pipeline.artifacts.cases import Case, cases_beside
+from cdp_pipeline.artifacts.cases import Case
 from cdp_pipeline.artifacts.manifest import Manifest, load_manifest
 from cdp_pipeline.artifacts.plugin_folders import find_plugins, is_wanted, newest
-from cdp_pipeline.config.limits import Limits
+from cdp_pipeline.artifacts.self_test import cases_for
+from cdp_pipeline.config.limits import FileGrant, Limits
 from cdp_pipeline.config.paths import cache_folder
 from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.config.settings import HostSettings
@@ -43,7 +44,7 @@ class Found:
         launch: Makes a new handle that takes so many calls at once.
         metadata: What it says of itself; None where only the running plugin tells.
         place: Its folder or file, where it has one of its own on this machine.
-        cases: What it must answer before a new version of it is trusted.
+        cases: What it must answer with a configuration before a new version of it is trusted.
         not_reloadable: Why it cannot be replaced while it runs; else empty.
         plugin: What the pipeline says of it under `plugins`.
     """
@@ -51,7 +52,7 @@ class Found:
     launch: Launch
     metadata: PluginMetadata | None = None
     place: Path | None = None
-    cases: Sequence[Case] = ()
+    cases: Callable[[Mapping[str, Any]], Sequence[Case]] = lambda config: ()
     not_reloadable: str = ""
     plugin: PluginConfig | None = None
 
@@ -68,6 +69,7 @@ class Plugins:
         catalog: The components that are installed.
         environ: The host's environment.
         settings: The host's settings: folders of plugins, limits, restarts.
+        scratch: A folder that every plugin with a manifest may write to, for tests.
     """
 
     def __init__(
@@ -75,8 +77,10 @@ class Plugins:
         catalog: Catalog,
         environ: Mapping[str, str],
         settings: HostSettings | None = None,
+        scratch: Path | None = None,
     ) -> None:
         self._catalog = catalog
+        self._scratch = scratch
         self._environ = environ
         self._settings = settings or HostSettings()
         self._limits = self._settings.limits
@@ -110,7 +114,7 @@ class Plugins:
     def _found(self, plugin: PluginConfig) -> Found:
         path = plugin.path
         if path and (Path(path).is_dir() or Path(path).suffix in _MANIFESTS):
-            return self._with_manifest(plugin, load_manifest(Path(path)))
+            return self._with_manifest(*self._with_scratch(plugin, load_manifest(Path(path))))
         if not _names_address(plugin):
             _refuse_remote_keys(plugin)
         if not path:
@@ -126,6 +130,15 @@ class Plugins:
         if not Path(path).exists():
             return self._elsewhere(plugin)
         raise _unavailable(plugin)
+
+    def _with_scratch(
+        self, plugin: PluginConfig, manifest: Manifest
+    ) -> tuple[PluginConfig, Manifest]:
+        """Return both as if they named that folder: a grant takes manifest and pipeline."""
+        if self._scratch is None:
+            return plugin, manifest
+        grant = FileGrant(path=str(self._scratch), mode="write")
+        return _granting(plugin, grant), _granting(manifest, grant)
 
     def _named(self, plugin: PluginConfig) -> Found:
         """Return the plugin that is installed under its name, or lies in a folder of plugins."""
@@ -155,7 +168,7 @@ class Plugins:
         else:
             loader = self._grpc if runtime == "grpc" else self._wasm
             launch = loader.load(manifest, plugin, self._limits)
-        cases = cases_beside(manifest.folder)
+        cases = partial(cases_for, manifest.folder, self._environ)
         return Found(launch, manifest.metadata(), manifest.folder, cases)
 
     def _bounds(self, plugin: PluginConfig) -> Limits:
@@ -178,6 +191,16 @@ class Plugins:
         from cdp_pipeline.runtimes.wasm.loader import WasmLoader
 
         return WasmLoader(self._environ, cache_folder(self._environ), backings=HOST_BACKINGS)
+
+
+Granting = TypeVar("Granting", PluginConfig, Manifest)
+
+
+def _granting(each: Granting, grant: FileGrant) -> Granting:
+    files = (*each.permissions.files, grant)
+    return each.model_copy(
+        update={"permissions": each.permissions.model_copy(update={"files": files})}
+    )
 
 
 def natively(create: Callable[[], Plugin], limits: Limits | None = None) -> Launch:

@@ -7,8 +7,9 @@ the same plugin. A pipeline file that has faults now changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from cdp_pipeline.artifacts.cases import Case
 from cdp_pipeline.config import load_pipeline
 from cdp_pipeline.config.pipeline import PipelineConfig
 from cdp_pipeline.config.stage import StageConfig
@@ -19,14 +20,20 @@ from cdp_pipeline.manager.instance import Candidate, Renew
 from cdp_pipeline.observability.logs import mask_logs
 
 
-def candidate_of(component: Component) -> Candidate:
-    """Return what an instance of *component* is made from."""
+def candidate_of(component: Component, cases: Sequence[Case] = ()) -> Candidate:
+    """Return what an instance of *component* is made from.
+
+    Args:
+        component: The component.
+        cases: What it must answer before it is trusted.
+    """
     stage = component.stage
     return Candidate(
         launch=component.found.launch,
         config_of=component.config_of,
         workers=stage.workers if isinstance(stage, StageConfig) else 1,
-        cases=component.found.cases,
+        cases=cases,
+        origin=component.origin,
     )
 
 
@@ -46,7 +53,8 @@ class Renewal:
         self._hide_secrets_of(component)
 
         async def renew() -> Candidate:
-            return candidate_of(await asyncio.to_thread(self.again, component))
+            again = await asyncio.to_thread(self.again, component)
+            return candidate_of(again, again.found.cases(again.config))
 
         return renew
 

@@ -18,7 +18,7 @@ from cdp_pipeline.engine.checkpoint import CheckpointStore
 from cdp_pipeline.engine.dead_letters import DeadLetters
 from cdp_pipeline.engine.pipeline import Outcome, Pipeline, PipelineSpec
 from cdp_pipeline.engine.statistics import RunStatistics
-from cdp_pipeline.errors import CdpError, ConfigError
+from cdp_pipeline.errors import CdpError, ConfigError, ExitCode
 from cdp_pipeline.host import assembly
 from cdp_pipeline.host.catalog import Catalog
 from cdp_pipeline.host.components import Component
@@ -55,9 +55,9 @@ class RunResult:
     dead_letters: Path
 
     @property
-    def exit_code(self) -> int:
-        """0 for a run that did all it could, else that of its first fault."""
-        return self.faults[0].exit_code if self.faults else 0
+    def exit_code(self) -> ExitCode:
+        """`OK` for a run that did all it could, else that of its first fault."""
+        return self.faults[0].exit_code if self.faults else ExitCode.OK
 
 
 @dataclass(slots=True)

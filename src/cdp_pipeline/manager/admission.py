@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdp_pipeline.errors import CdpError
+from cdp_pipeline.errors import CdpError, ExitCode
 from cdpplugin import PluginMetadata, ResourceRequirements
 
 CORE_SHARES = 1024
@@ -18,7 +18,7 @@ class AdmissionRefused(CdpError):
     """The machine has not what a plugin asks for."""
 
     code = "plugin.admission_refused"
-    exit_code = 4
+    exit_code = ExitCode.PLUGIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

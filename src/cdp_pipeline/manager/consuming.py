@@ -39,9 +39,13 @@ class ManagedConsumer(Managed):
                         continue
                     if not await self.brought_back(instance, error):
                         self.failed_rows += rows * (not isinstance(error, Drop))
+                        if self.recording is not None:
+                            self.recording.failed(delivery.batch, error)
                         raise
                     continue
             self.calls += 1
+            if self.recording is not None:
+                self.recording.accepted(delivery.batch)
             return self._newest(position)
 
     async def _consumed(self, instance: Instance, delivery: Delivery) -> int | None:

@@ -109,9 +109,13 @@ class ManagedProcessor(Managed):
                 outputs = await probation.answer(batch)
             else:
                 outputs = await instance.handle.process_batch(batch)
-        except Exception:
+        except Exception as error:
             self.failed_rows += rows
+            if self.recording is not None:
+                self.recording.failed(batch, error)
             raise
+        if self.recording is not None:
+            self.recording.answered(batch, outputs)
         self.failed_rows += len(failures(outputs))
         self.calls += 1
         return outputs

@@ -23,12 +23,14 @@ class Candidate:
         config_of: The configuration for a plugin that says this of itself, checked.
         workers: Calls at once.
         cases: What the plugin must answer before it is trusted.
+        origin: Tells what a file would say to make the same; secret values as variables.
     """
 
     launch: Callable[[int], Awaitable[Any]]
     config_of: Callable[[PluginMetadata], Mapping[str, Any]] = field(repr=False)
     workers: int = 1
     cases: Sequence[Case] = ()
+    origin: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
 
 
 Renew = Callable[[], Awaitable[Candidate]]

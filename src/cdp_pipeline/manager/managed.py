@@ -15,6 +15,7 @@ from typing import Any
 from cdp_pipeline.manager.events import EventLog
 from cdp_pipeline.manager.instance import Instance
 from cdp_pipeline.manager.probation import Probation
+from cdp_pipeline.manager.recording import Recording
 from cdp_pipeline.manager.settings import ManagerSettings
 from cdp_pipeline.manager.status import PluginStatus
 from cdp_pipeline.runtimes.lost import PluginLost
@@ -44,6 +45,7 @@ class Managed:
         replacements: Instances replaced because they were unhealthy.
         reloads: New versions that took over.
         not_reloadable: Why it cannot be reloaded; else empty.
+        recording: What records what it is asked and answers; None while nothing does.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Managed:
         self.replacements = self.reloads = 0
         self.not_reloadable = not_reloadable
         self.probation: Probation | None = None
+        self.recording: Recording | None = None
         self._settings = settings
         self._events = events
         self._open = asyncio.Event()

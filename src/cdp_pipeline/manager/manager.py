@@ -9,13 +9,13 @@ reports = await manager.reload("enrich")                        # another instan
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
-from cdp_pipeline.errors import CdpError
+from cdp_pipeline.errors import CdpError, ExitCode, UsageError
 from cdp_pipeline.manager.admission import Machine, admit
 from cdp_pipeline.manager.background import Background
 from cdp_pipeline.manager.compatible import ReloadRefused
@@ -23,6 +23,7 @@ from cdp_pipeline.manager.events import EventLog
 from cdp_pipeline.manager.handles import MANAGED
 from cdp_pipeline.manager.instance import Candidate, Instance, Renew
 from cdp_pipeline.manager.managed import Managed
+from cdp_pipeline.manager.recording import Recorded, Recording, RecordingBusy
 from cdp_pipeline.manager.settings import ManagerSettings
 from cdp_pipeline.manager.status import PluginStatus, ReloadReport
 from cdp_pipeline.manager.upkeep import Upkeep
@@ -33,7 +34,7 @@ class UnknownPlugin(CdpError):
     """No plugin of the pipeline has this name."""
 
     code = "plugin.unknown"
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class PluginManager:
@@ -176,6 +177,54 @@ class PluginManager:
         if not using:
             raise self._unknown(name)
         return using
+
+    @contextmanager
+    def recording(self, name: str, count: int) -> Iterator[Recording]:
+        """Record the next *count* messages of a stage, for as long as the block lasts.
+
+        Raises:
+            UnknownPlugin: There is no such plugin.
+            UsageError: record.not_a_stage; it is a source, or a plugin of several stages.
+            RecordingBusy: It is being recorded.
+        """
+        managed = self.handle(self._recordable(name))
+        if managed.recording is not None:
+            raise RecordingBusy(f"`{managed.name}` is being recorded")
+        managed.recording = Recording(count)
+        try:
+            yield managed.recording
+        finally:
+            managed.recording = None
+
+    def recorded(self, name: str, recording: Recording) -> Recorded:
+        """Return what *recording* holds of a stage, and what that is made from now."""
+        managed = self.handle(self._recordable(name))
+        metadata = managed.metadata()
+        return Recorded(
+            stage=managed.name,
+            reference=metadata.reference,
+            kind=metadata.type,
+            is_stateful=metadata.stateful,
+            cases=tuple(recording.cases),
+            left_out=recording.left_out,
+            origin=managed.current.candidate.origin(),
+        )
+
+    def _recordable(self, name: str) -> str:
+        stages = self.named(name)
+        if len(stages) > 1:
+            raise UsageError(
+                f"expected a stage, got the plugin `{name}` of {len(stages)} stages",
+                code="record.not_a_stage",
+                hint=f"name one of them: {', '.join(f'`{stage}`' for stage in stages)}",
+            )
+        if self.handle(stages[0]).metadata().type == "source":
+            raise UsageError(
+                f"expected a processor or consumer, got the source `{name}`",
+                code="record.not_a_stage",
+                hint="record the stage behind it: what it is given is what the source reads",
+            )
+        return stages[0]
 
     async def reload(self, name: str, *, reason: str = "command") -> list[ReloadReport]:
         """Put what a plugin is made from now in its place; return a report for each stage.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cdp_pipeline.config.locations import KeyPath, Locations
-from cdp_pipeline.errors import ConfigError
+from cdp_pipeline.errors import ConfigError, ExitCode
 from cdp_pipeline.scaffold.documents import OldComponent
 
 
@@ -14,7 +14,7 @@ class NotConvertible(ConfigError):
     """A part of an ancestor's pipeline has no counterpart; the rest was converted."""
 
     code = "config.not_convertible"
-    exit_code = 1
+    exit_code = ExitCode.FAILED
 
 
 @dataclass(slots=True)

@@ -1,42 +1,44 @@
-"""Run cases through real plugins: a pipeline without a source, or one plugin by itself.
+"""Files of cases: which there are, and what they say.
 
-config = load_cases("test-pipeline.yaml", os.environ)
-async for result in run_cases(config, os.environ):
-print(result.name, result.mismatches)
+`test-*.yaml` and its like are pipelines, with or without a source; `self-test.yaml` is for the
+plugin in whose folder it lies.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from cdp_pipeline.artifacts.cases import FILE_NAME, Case, CaseAnswer, cases_beside
+from cdp_pipeline.artifacts.cases import Case
 from cdp_pipeline.artifacts.manifest import FILE_NAME as MANIFEST_NAME
 from cdp_pipeline.artifacts.manifest import load_manifest
+from cdp_pipeline.artifacts.self_test import (
+    FILE_NAME,
+    REQUIRES_ENV,
+    SelfTest,
+    build_self_test,
+    missing_variables,
+)
+from cdp_pipeline.config.document import read_document
+from cdp_pipeline.config.environment import FilledDocument
 from cdp_pipeline.config.load import load_pipeline_as
+from cdp_pipeline.config.locations import KeyPath
+from cdp_pipeline.config.model import ShortForm
 from cdp_pipeline.config.pipeline import PipelineConfig, PluginConfig
-from cdp_pipeline.config.settings import HostSettings
 from cdp_pipeline.config.stage import SourceConfig, StageConfig
 from cdp_pipeline.errors import ConfigError, UsageError
-from cdp_pipeline.host import assembly
-from cdp_pipeline.host.catalog import Catalog
-from cdp_pipeline.host.components import Resolver
-from cdp_pipeline.host.plugins import Plugins
-from cdp_pipeline.manager.manager import PluginManager
-from cdp_pipeline.manager.settings import ManagerSettings
-from cdp_pipeline.testing.asking import Asking, singles
-from cdpplugin import views
 
 NAMES = ("test-*.yaml", "*-test.yaml", "*.test.yaml")
 """How files of cases are called; and `self-test.yaml` in the folder of a plugin."""
+_NO_SOURCE = SourceConfig(type="no source")
 
 
 class CasesFile(PipelineConfig):
-    """A pipeline without a source, and what must come out of it for what goes in."""
+    """A pipeline, and what must come out of it for what goes in."""
 
     model_config = ConfigDict(
         title="CDP pipeline test", json_schema_extra={"patternProperties": {"^x-": {}}}
@@ -44,31 +46,20 @@ class CasesFile(PipelineConfig):
 
     name: str = Field(default="test", description="Name of the pipeline, for its plugins.")
     source: SourceConfig = Field(
-        default=SourceConfig(type="cases"), description="Not used: cases are what is read."
+        default=_NO_SOURCE, description="What is read for cases without `input`."
     )
+    stages: tuple[Annotated[StageConfig, ShortForm(lambda text: {"type": text})], ...] = Field(
+        alias="pipeline",
+        default=(),
+        description="What happens to messages, in order; a bare name stands for its `type`.",
+    )
+    requires_env: tuple[str, ...] = REQUIRES_ENV
     test_cases: tuple[Case, ...] = Field(default=(), description="The cases, in order.")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseResult:
-    """How a case went.
-
-    Attributes:
-        file: The file that it stands in.
-        name: Its name.
-        mismatches: How what came out differs from what was expected; empty where it passed.
-        elapsed_s: Seconds that it took.
-    """
-
-    file: str
-    name: str
-    mismatches: Sequence[str] = field(default=())
-    elapsed_s: float = 0.0
-
     @property
-    def has_passed(self) -> bool:
-        """Whether it came out as expected."""
-        return not self.mismatches
+    def has_source(self) -> bool:
+        """Whether there is something to be read."""
+        return self.source.type != _NO_SOURCE.type
 
 
 def find_cases(paths: Iterable[Path]) -> list[Path]:
@@ -106,77 +97,116 @@ def load_cases(file: Path, environ: Mapping[str, str]) -> CasesFile:
     """Return the cases in *file*; those in `self-test.yaml` are for the plugin beside it.
 
     Raises:
-        ConfigError: It has faults.
+        ConfigError: It has faults, or no cases: it would pass without having tried anything.
         ManifestInvalid: The manifest beside it has faults.
     """
-    if file.name != FILE_NAME:
-        return load_pipeline_as(CasesFile, file, environ)
-    folder = file.parent
-    name = load_manifest(folder).name
-    return CasesFile.model_validate(
-        {
-            "plugins": (PluginConfig(name=name, path=str(folder.absolute())),),
-            "pipeline": (StageConfig(plugin=name, name=name),),
-            "test_cases": cases_beside(folder),
-        }
+    if file.name == FILE_NAME:
+        self_test = build_self_test(read_document(file), environ)
+        config = _of_plugin(file.parent, self_test)
+    else:
+        config = load_pipeline_as(CasesFile, file, environ)
+    for fault in _faults(config, file):
+        raise fault
+    return config
+
+
+def skipped_names(file: Path, environ: Mapping[str, str]) -> tuple[list[str], str]:
+    """Return the names of the cases in *file* that cannot be tried here, and why: all, or none.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    document = read_document(file)
+    missing = missing_variables(document, environ)
+    if not missing:
+        return [], ""
+    listed = document.data.get("test_cases")
+    cases = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    names = ", ".join(f"`{name}`" for name in missing)
+    reason = f"{names} {'is' if len(missing) == 1 else 'are'} not set"
+    return [str(case.get("name", "")) for case in cases], reason
+
+
+def _of_plugin(folder: Path, self_test: SelfTest) -> CasesFile:
+    manifest = load_manifest(folder)
+    name, listed = manifest.name, dict[str, Any]()
+    if manifest.type == "source":
+        listed["source"] = SourceConfig(plugin=name, name=name)
+    else:
+        listed["pipeline"] = (StageConfig(plugin=name, name=name),)
+    config = self_test.config or {}
+    plugin = PluginConfig(name=name, path=str(folder.absolute()), config=config)
+    file = CasesFile.model_validate(
+        {"plugins": (plugin,), "test_cases": self_test.test_cases, **listed}
+    )
+    file._document = _moved(self_test.document)
+    return file
+
+
+def _moved(document: FilledDocument) -> FilledDocument:
+    """Return a self-test as if its `config` stood where a pipeline has it."""
+
+    def moved(path: KeyPath) -> KeyPath:
+        return ("plugins", 0, *path) if path[:1] == ("config",) else path
+
+    def all_moved(places: Mapping[KeyPath, Any]) -> dict[KeyPath, Any]:
+        return {moved(path): value for path, value in places.items()}
+
+    locations = replace(
+        document.locations,
+        values=all_moved(document.locations.values),
+        keys=all_moved(document.locations.keys),
+    )
+    config = document.data.get("config") or {}
+    return replace(
+        document,
+        data={**document.data, "plugins": [{"config": config}]},
+        locations=locations,
+        secrets=replace(document.secrets, variables=all_moved(document.secrets.variables)),
+        readings=all_moved(document.readings),
+        from_outside=frozenset(map(moved, document.from_outside)),
     )
 
 
-async def run_cases(
-    config: CasesFile,
-    file: Path,
-    environ: Mapping[str, str],
-    settings: HostSettings | None = None,
-) -> AsyncIterator[CaseResult]:
-    """Run the cases of *config*, and yield how each went.
-
-    Plugins are started once; where one has a state, each case has plugins of its own.
-
-    Raises:
-        CdpError: A plugin cannot be found, loaded, configured or started.
-    """
-    resolver = Resolver(config, Plugins(Catalog(), environ, settings), environ)
-    components = [resolver.resolve(stage) for stage in config.stages]
-    cases = list(config.test_cases)
-    while cases:
-        manager = PluginManager(ManagerSettings())
-        async with assembly.started(config, components, manager) as (_, handles):
-            is_stateful = any(handle.metadata().stateful for handle in handles)
-            batch, cases = (cases[:1], cases[1:]) if is_stateful else (cases, [])
-            stages = [Asking(h, c.name) for h, c in zip(handles, components, strict=True)]
-            for case in batch:
-                yield await _result(case, stages, str(file))
-
-
-async def _result(case: Case, stages: Sequence[Asking], file: str) -> CaseResult:
-    begun_s = time.monotonic()
-    mismatches = list(case.mismatches(await answer_to(case, stages)))
-    elapsed_s = round(time.monotonic() - begun_s, 4)
-    return CaseResult(file=file, name=case.name, mismatches=mismatches, elapsed_s=elapsed_s)
-
-
-async def answer_to(case: Case, stages: Sequence[Asking]) -> CaseAnswer:
-    """Send the messages of *case* through all stages, one by one and in order."""
-    answer = CaseAnswer()
-    flowing = singles(case.inputs())
-    for stage in stages:
-        answers = [await stage.ask(single) for single in flowing]
-        answer.errors += [each.failure for each in answers if each.failure is not None]
-        flowing = [single for each in answers for single in each.outputs]
-    answer.messages = [message for single in flowing for message in views(single)]
-    return answer
-
-
-def require_cases(config: CasesFile, file: Path) -> None:
-    """Refuse a file without cases: it would pass without having tried anything.
-
-    Raises:
-        ConfigError: config.missing_key.
-    """
+def _faults(config: CasesFile, file: Path) -> Iterator[ConfigError]:
     if not config.test_cases:
-        raise ConfigError(
+        yield ConfigError(
             "expected `test_cases`, got none",
             code="config.missing_key",
             where=str(file),
             hint="add a case: `{name: ..., input: {type: ..., payload: ...}, expect: ...}`",
+        )
+    if not config.stages and not config.has_source:
+        yield ConfigError(
+            "expected `pipeline`, got neither stages nor a source",
+            code="config.missing_key",
+            where=str(file),
+            hint="add what is to be tried: `pipeline: [{plugin: ...}]`, or a `source`",
+        )
+    for number, case in enumerate(config.test_cases):
+        yield from _case_faults(config, case, number)
+
+
+def _case_faults(config: CasesFile, case: Case, number: int) -> Iterator[ConfigError]:
+    where = config.locations.where(("test_cases", number))
+    if case.input is None and not config.has_source:
+        yield ConfigError(
+            f"case `{case.name}`: expected `input`, got none, and there is no source to be read",
+            code="config.missing_key",
+            where=where,
+            hint="add `input: {type: ..., payload: ...}`, or give the file a `source`",
+        )
+    elif case.input is not None and not config.stages:
+        yield ConfigError(
+            f"case `{case.name}`: `input` is for a stage, got a source alone",
+            code="config.value_invalid",
+            where=where,
+            hint="remove `input`: what the source reads is what comes out",
+        )
+    elif case.input is not None and case.take is not None:
+        yield ConfigError(
+            f"case `{case.name}`: `take` is for what a source reads, got `input` too",
+            code="config.value_invalid",
+            where=where,
+            hint="keep one of the two",
         )

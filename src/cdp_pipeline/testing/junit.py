@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree as Xml  # writes only: nothing foreign is read
 
-from cdp_pipeline.testing.cases import CaseResult
+from cdp_pipeline.testing.case_runs import CaseResult
 
 _CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32)), "�")
 
@@ -20,13 +20,14 @@ def write_junit(path: Path, results: Sequence[CaseResult]) -> None:
     root = Xml.Element("testsuites", name="flowctl test")
     for file, found in groupby(results, key=lambda result: result.file):
         cases = list(found)
-        failed = sum(not case.has_passed for case in cases)
+        failed = sum(case.has_failed for case in cases)
         suite = Xml.SubElement(
             root,
             "testsuite",
             name=file,
             tests=str(len(cases)),
             failures=str(failed),
+            skipped=str(sum(bool(case.skipped) for case in cases)),
             time=f"{sum(case.elapsed_s for case in cases):.4f}",
         )
         for case in cases:
@@ -37,7 +38,9 @@ def write_junit(path: Path, results: Sequence[CaseResult]) -> None:
                 name=case.name.translate(_CONTROL),
                 time=f"{case.elapsed_s:.4f}",
             )
-            if not case.has_passed:
+            if case.skipped:
+                Xml.SubElement(element, "skipped", message=case.skipped.translate(_CONTROL))
+            elif case.has_failed:
                 text = "\n".join(case.mismatches).translate(_CONTROL)
                 failure = Xml.SubElement(element, "failure", message=text.splitlines()[0])
                 failure.text = text

@@ -7,14 +7,17 @@ list(differences(before, outcomes))
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdp_pipeline.artifacts.cases import FILE_NAME as CASES
-from cdp_pipeline.artifacts.cases import Case, CaseAnswer, cases_beside
+from cdp_pipeline.artifacts.cases import Case, CaseAnswer
+from cdp_pipeline.artifacts.self_test import FILE_NAME as CASES
+from cdp_pipeline.artifacts.self_test import SCRATCH, build_self_test
+from cdp_pipeline.config.document import read_document
 from cdp_pipeline.engine.identity import SourceIds
 from cdp_pipeline.errors import UsageError
 from cdp_pipeline.testing.asking import Answer, Asking, singles
@@ -114,14 +117,20 @@ class _Cases:
     folder: Path
 
     async def __call__(self, handle: Any, asking: Asking) -> AsyncIterator[Outcome]:
-        for case in cases_beside(self.folder):
+        variables = {SCRATCH: f"${{{SCRATCH}}}", **os.environ}
+        self_test = build_self_test(read_document(self.folder / CASES), variables)
+        for case in self_test.test_cases:
+            if case.input is None:  # it reads a source, which gives a round of its own
+                continue
             answers = [await asking.ask(single) for single in singles(case.inputs())]
             yield Outcome.of(case.name, answers, mismatches=_mismatches(case, answers))
 
 
 def _mismatches(case: Case, answers: Sequence[Answer]) -> list[str]:
     outcome = Outcome.of(case.name, answers)
-    return list(case.mismatches(CaseAnswer([*outcome.outputs], [*outcome.failures])))
+    return list(
+        case.mismatches(CaseAnswer([*outcome.outputs], [*outcome.failures], len(outcome.drops)))
+    )
 
 
 @dataclass(frozen=True)

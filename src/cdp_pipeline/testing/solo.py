@@ -79,7 +79,7 @@ class _Renewal(Renewal):
 
     def again(self, component: Component) -> Component:
         found = super().again(component)
-        return replace(found, found=replace(found.found, cases=()))
+        return replace(found, found=replace(found.found, cases=lambda _: ()))
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,6 @@ async def find_solo(
     pipeline = _pipeline(plugin, kind, network, document)
     stage = pipeline.source if kind == "source" else pipeline.stages[0]
     component = Resolver(pipeline, plugins, environ).resolve(stage)
-    component = replace(component, found=replace(component.found, cases=()))
     is_run_apart = manifest is not None and manifest.chosen_runtime != "native"
     place = Path(plugin.path) if is_run_apart else None
     return Solo(pipeline, component, plugins, environ, settings, place)

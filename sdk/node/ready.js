@@ -1,0 +1,75 @@
+/**
+ * Builds the package where it is not built, or its sources have changed since: `node ready.js`.
+ *
+ * Plugins that take the SDK from this folder call it before they install. Several may do so at the
+ * same time; one of them builds, the others wait.
+ */
+
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const FOLDER = fileURLToPath(new URL(".", import.meta.url));
+const LOCK = join(FOLDER, ".building");
+const BUILT = join(FOLDER, "dist", ".digest");
+const LOOK_EVERY_MS = 100;
+
+function digest() {
+  const sources = readdirSync(join(FOLDER, "src"), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  const files = [...sources.sort(), ...["build.js", "package-lock.json", "tsconfig.json"].map((name) => join(FOLDER, name))];
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(readFileSync(file)).update("\0");
+  return hash.digest("hex");
+}
+
+const isReady = (wanted) => existsSync(BUILT) && readFileSync(BUILT, "utf8") === wanted;
+
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code === "EPERM";
+  }
+}
+
+/** Take the lock; false where another process that lives has it. */
+function take() {
+  try {
+    const file = openSync(LOCK, "wx");
+    writeFileSync(file, String(process.pid));
+    closeSync(file);
+    return true;
+  } catch (error) {
+    if (error.code !== "EEXIST") throw error;
+  }
+  const holder = Number(existsSync(LOCK) ? readFileSync(LOCK, "utf8") : 0);
+  if (holder > 0 && !isAlive(holder)) rmSync(LOCK, { force: true });
+  return false;
+}
+
+function run(command, ...given) {
+  const { status } = spawnSync(command, given, { cwd: FOLDER, stdio: "inherit" });
+  if (status !== 0) throw new Error(`\`${command} ${given.join(" ")}\` failed`);
+}
+
+const wanted = digest();
+while (!isReady(wanted)) {
+  if (!take()) {
+    await setTimeout(LOOK_EVERY_MS);
+    continue;
+  }
+  try {
+    if (!isReady(wanted)) {
+      run("npm", "ci", "--no-audit", "--no-fund");
+      run(process.execPath, "build.js");
+      writeFileSync(BUILT, wanted);
+    }
+  } finally {
+    rmSync(LOCK, { force: true });
+  }
+}
