@@ -130,10 +130,10 @@ def running(
                 stream.close()
 
 
-def wait_until(condition: Callable[[], Any], what: str) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, *, bound_s: float = BOUND_S) -> Any:
     """Return the first true answer of *condition*; fail when it does not come."""
-    deadline = time.monotonic() + BOUND_S
+    deadline = time.monotonic() + bound_s
     while not (answer := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {BOUND_S:g} s"
+        assert time.monotonic() < deadline, f"{what}: not within {bound_s:g} s"
         time.sleep(0.005)
     return answer

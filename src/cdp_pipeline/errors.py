@@ -24,8 +24,8 @@ class ExitCode(IntEnum):
     """Everything that was asked for is done."""
     FAILED = 1
     """A check found something: a test case failed, a plugin breaks the contract, a lake has gaps,
-    a part of an old pipeline has no counterpart. Also what has no code of its own, such as a
-    fault of `flowctl` itself."""
+    a message failed in `plugin run`, a part of an old pipeline has no counterpart. Also what has
+    no code of its own, such as a fault of `flowctl` itself."""
     USAGE = 2
     """What was asked cannot be done: arguments, a pipeline or settings file, the state between
     runs, a component's settings or what they point to."""

@@ -44,6 +44,13 @@ async def test_a_change_is_noticed(folder: Path) -> None:
     await found.aclose()
 
 
+async def test_what_was_changed_before_the_watch(folder: Path) -> None:
+    """Asked to, it names all places once it has begun, so that nothing before is missed."""
+    found = changes({"enrich": folder, "other": folder / "binary"}, DEBOUNCE_S, at_once=True)
+    assert {"enrich", "other"} == await first(found)
+    await found.aclose()
+
+
 async def test_a_file_that_is_still_written(folder: Path) -> None:
     """A half-copied executable is not whole, however long the copy pauses."""
     with (folder / "binary").open("r+b") as copy:

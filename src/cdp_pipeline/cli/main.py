@@ -23,7 +23,9 @@ from cdp_pipeline.cli import (
     new_plugin,
     pipelines,
     plugin,
+    plugin_dev,
     plugin_list,
+    plugin_run,
     plugin_running,
     run,
     running,
@@ -46,6 +48,8 @@ app.command("schema")(pipelines.schema)
 app.command("list")(components.list_components)
 app.command("explain")(components.explain)
 app.command("status")(running.status)
+plugin.app.command("run")(plugin_run.run)
+plugin.app.command("dev")(plugin_dev.dev)
 plugin.app.command("new")(new_plugin.new)
 plugin.app.command("list")(plugin_list.list_plugins)
 plugin.app.command("reload")(plugin_running.reload)

@@ -46,7 +46,7 @@ def reload(name: Name, pipeline: PipelineName = None, output: Output = OutputFor
         print_json(found)
     else:
         for report in found["reports"]:
-            for line in _report_lines(report):
+            for line in report_lines(report):
                 typer.echo(printable(line, indent="      "))
     if any(report["outcome"] != "switched" for report in found["reports"]):
         raise typer.Exit(ExitCode.PLUGIN)
@@ -75,7 +75,8 @@ def logs(
             typer.echo(json.dumps(line, ensure_ascii=False) if is_json else _line_text(line))
 
 
-def _report_lines(report: Mapping[str, Any]) -> Iterator[str]:
+def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how a reload went, for people."""
     stage, before, after = report["plugin"], report["before"], report["after"]
     timings = dict(report["timings_s"])
     total = timings.pop("total", None)

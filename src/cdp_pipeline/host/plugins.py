@@ -120,12 +120,13 @@ class Plugins:
         if not path:
             return self._named(plugin)
         file = path.partition(".py:")[0] + ".py" if ".py:" in path else path
-        if Path(file).exists() and plugin.type in (None, "native"):
-            launch = natively(lambda: discovery.load_file(path), self._bounds(plugin))
-            return Found(launch, place=Path(file))
         if _is_module(plugin):
             launch = self._wasm.load_file(Path(path), plugin, self._limits)
             return Found(launch, place=Path(path))
+        is_python = plugin.type == "native" or (plugin.type is None and file.endswith(".py"))
+        if is_python and Path(file).exists():
+            launch = natively(lambda: discovery.load_file(path), self._bounds(plugin))
+            return Found(launch, place=Path(file))
         if not Path(path).exists():
             return self._elsewhere(plugin)
         raise _unavailable(plugin)

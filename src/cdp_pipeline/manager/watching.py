@@ -48,15 +48,19 @@ class Place:
         self._contents = contents(self.path) | self._contents
 
 
-async def changes(places: Mapping[str, Path], debounce_s: float) -> AsyncIterator[set[str]]:
+async def changes(
+    places: Mapping[str, Path], debounce_s: float, *, at_once: bool = False
+) -> AsyncIterator[set[str]]:
     """Yield the names of places that have changed, once nobody changes them any more.
 
     Args:
         places: Folders and files by name.
         debounce_s: For how long nothing may have changed.
+        at_once: Whether all places are named once the watch has begun: something may have changed
+            before.
     """
     where = {name: path.absolute() for name, path in places.items()}
-    unseen: set[str] = set()
+    unseen = set(where) if at_once else set()
     while True:
         folders = await asyncio.to_thread(_folders, where.values())
         async with aclosing(_seen(folders, debounce_s)) as stream:

@@ -24,6 +24,7 @@ from cdp_pipeline.host.components import Component, Resolver
 from cdp_pipeline.host.plugins import Plugins
 from cdp_pipeline.manager.manager import PluginManager
 from cdp_pipeline.manager.settings import ManagerSettings
+from cdp_pipeline.testing.asking import Asking
 from cdp_pipeline.testing.cases import CasesFile, load_cases, skipped_names
 from cdpplugin import Batch, Delivery, Drop, PluginError, views
 from cdpplugin.function import as_plugin_error
@@ -206,21 +207,10 @@ async def _read(source: Any, take: int | None, answer: CaseAnswer) -> list[Batch
 
 async def _processed(handle: Any, flowing: Sequence[Batch], answer: CaseAnswer) -> list[Batch]:
     """Return what a processor makes of messages; its errors go to *answer*."""
-    after: list[Batch] = []
-    for single in flowing:
-        if not _takes(handle, single):
-            after.append(single)
-            continue
-        try:
-            outputs = await handle.process_batch(single)
-        except Exception as error:
-            failure = as_plugin_error(error)
-            answer.errors += [] if isinstance(failure, Drop) else [failure]
-            continue
-        answer.errors += [e for _, e in sorted(outputs.errors.items()) if not isinstance(e, Drop)]
-        for part in outputs.parts:
-            after += [part.batch.slice(row, row + 1) for row in range(len(part.batch))]
-    return after
+    asking = Asking(handle, "")
+    answers = [await asking.ask(single) for single in flowing]
+    answer.errors += [each.failure for each in answers if each.failure is not None]
+    return [single for each in answers for single in each.outputs]
 
 
 async def _consumed(handle: Any, flowing: Sequence[Batch], answer: CaseAnswer) -> list[Batch]:

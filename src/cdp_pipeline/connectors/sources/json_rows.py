@@ -6,7 +6,7 @@ Errors
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -43,8 +43,15 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+class _Message(_Envelope, forbid_unknown_fields=True, kw_only=True):
+    """A message that tells its type, which no payload looks like by chance."""
+
+    type: str
+
+
 _raw = msgspec.json.Decoder(msgspec.Raw)
 _envelope = msgspec.json.Decoder(_Envelope)
+_message = msgspec.json.Decoder(_Message)
 
 
 @dataclass(slots=True)
@@ -83,7 +90,8 @@ class JsonRowReader:
     """Reads lines as messages; blank lines are none.
 
     Args:
-        layout: What a line holds.
+        layout: What a line holds; `either` is a message where it has the members of one, at
+            least `type` and `payload` and no others, else a payload.
         type: Type of messages whose line tells none.
         id_field: Payload field that holds the id, by its parts; empty for `file:line`.
         skip_invalid: Whether an invalid line is left out; else it ends the reading.
@@ -91,15 +99,13 @@ class JsonRowReader:
 
     def __init__(
         self,
-        layout: Format,
+        layout: Format | Literal["either"],
         *,
         type: str,  # noqa: A002
         id_field: Sequence[str] = (),
         skip_invalid: bool = False,
     ) -> None:
-        self._read_line: Callable[[bytes], _Envelope] = (
-            _envelope.decode if layout == "message" else _payload_only
-        )
+        self._read_line = _READERS[layout]
         self._type = type
         self._id_field = tuple(id_field)
         self._skip_invalid = skip_invalid
@@ -148,6 +154,20 @@ class JsonRowReader:
 
 def _payload_only(text: bytes) -> _Envelope:
     return _Envelope(payload=_raw.decode(text))
+
+
+def _either(text: bytes) -> _Envelope:
+    try:
+        return _message.decode(text)
+    except msgspec.ValidationError:
+        return _payload_only(text)
+
+
+_READERS: Mapping[str, Callable[[bytes], _Envelope]] = {
+    "payload": _payload_only,
+    "message": _envelope.decode,
+    "either": _either,
+}
 
 
 def _reason(error: Exception) -> str:

@@ -120,7 +120,7 @@ class Builder:
         log.info("built the plugin")
 
     def _is_current(self, manifest: Manifest) -> bool:
-        outputs = _outputs(manifest)
+        outputs = outputs_of(manifest)
         if not outputs or not all(path.is_file() for path in outputs):
             return False
         built_from = self._remembered(manifest)
@@ -149,7 +149,7 @@ class Builder:
             return None
 
 
-def _outputs(manifest: Manifest) -> list[Path]:
+def outputs_of(manifest: Manifest) -> list[Path]:
     """Return the files of the plugin's folder that its command names, there or not."""
     names = [arg for arg in manifest.args if "/" in arg or "." in arg]
     if own_executable(manifest) or "/" in manifest.executable or not which(manifest.executable):

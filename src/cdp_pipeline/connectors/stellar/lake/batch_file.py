@@ -51,6 +51,13 @@ def decode_file(
         HashMismatch: A header, transactions or results differ from their hash.
     """
     xdr = decompress(name.key, data, max_bytes=max_bytes)
+    return decode_batch(name, xdr, verify=verify, check_contents=check_contents)
+
+
+def decode_batch(
+    name: FileName, xdr: bytes, *, verify: bool = True, check_contents: bool = True
+) -> list[RawLedger]:
+    """Return the ledgers of a LedgerCloseMetaBatch, in order; see `decode_file`."""
     first, count = _read_head(name, xdr)
     ledgers: list[RawLedger] = []
     for sequence, part in enumerate(_parts(name.key, xdr, first, count, check_contents), first):
