@@ -63,6 +63,26 @@ def test_numbers() -> None:
     assert [] == told([1.0], [1.0000001], tolerance=1e-6)
 
 
+def test_tolerance() -> None:
+    """It is relative to what is expected, and exact for numbers that no float holds."""
+    assert 1 == len(told(0.002, 0.001, tolerance=0.01))
+    assert [] == told(0, 0.001, tolerance=0.01)
+    assert 1 == len(told(2**53, 2**53 + 1, tolerance=1e-18))
+    assert 1 == len(told(10**400, 5, tolerance=0.1))
+    assert [] == told(10**400, 10**400 + 1, tolerance=0.1)
+
+
+def test_a_null_is_expected_where_it_is_written() -> None:
+    """`payload: null` is a null; a payload that is not named may be anything."""
+
+    def told_of(expect: dict[str, Any]) -> list[str]:
+        case = Case.model_validate({"name": "c", "input": {"type": "T"}, "expect": expect})
+        return list(case.mismatches(CaseAnswer([Message("", "T", {"n": 1}, {})])))
+
+    assert ['expected `payload` to be null, got {"n":1}'] == told_of({"payload": None})
+    assert [] == told_of({"type": "T"})
+
+
 def test_ignored_in_every_element() -> None:
     """`[*]` stands for any index, also where lists differ in length."""
     terms = {"ignore": ("payload[*].id",)}

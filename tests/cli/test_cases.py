@@ -12,6 +12,8 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from cdp_pipeline.artifacts.cases import Case, CaseAnswer
+from cdp_pipeline.testing.case_runs import CaseResult
+from cdp_pipeline.testing.junit import write_junit
 from cdpplugin import Message, PluginError
 from tests._flowctl import flowctl, running, start, wait_until
 from tests._rust import compiler
@@ -97,6 +99,15 @@ class TestCommand:
         assert ("5", "1") == (suite.get("tests"), suite.get("failures"))
         told = json.loads(flowctl("test", file, "--only", "valid", "--output", "json").out)
         assert [("Process valid transaction", False)] == [(t["name"], t["passed"]) for t in told]
+
+    def test_junit_of_any_name(self, tmp_path: Path) -> None:
+        """The report is XML whatever the names of cases and files hold, and what differs."""
+        report = tmp_path / "junit.xml"
+        names = {"file": "test-\udcff.yaml", "name": "\x07\ufffe é", "mismatches": ["\x1b\ud800"]}
+        write_junit(report, [CaseResult(**names)])
+        [case] = Xml.parse(report).getroot().iter("testcase")
+        assert ("test-\ufffd.yaml", "\ufffd\ufffd é") == (case.get("classname"), case.get("name"))
+        assert "\ufffd\ufffd" == case.findtext("failure")
 
     def test_nothing_to_run(self, folder: Path) -> None:
         """A folder without cases, a file without any, and a fault in one are errors with a hint."""

@@ -330,19 +330,33 @@ class TestSaves:
         assert [str(tmp_path / "m.js")] == saves.news()
 
     def test_no_loop(self, tmp_path: Path) -> None:
-        """A file that each round changes is heeded once more, not for ever."""
+        """A file that each round changes is heeded a few times, not for ever, and that is told."""
         saves = self.manifest(tmp_path)
         stamp = tmp_path / "stamp"
         stamp.write_text("0")
-        heeded = 0
+        heeded, told = 0, []
         assert saves.news()
-        for number in range(1, 6):
+        for number in range(1, 9):
             stamp.write_text(str(number))
             saves.settle()
             heeded += bool(saves.news())
-        assert 1 == heeded
+            told += [list(saves.passed_over)] if saves.passed_over else []
+        assert (3, [[str(stamp)]]) == (heeded, told)
         (tmp_path / "m.js").write_text("2")
         assert saves.news()
+
+    def test_a_save_after_a_loop(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A file that was passed over is heeded again when it is saved in quiet."""
+        saves = self.manifest(tmp_path)
+        for number in range(2, 9):
+            (tmp_path / "m.js").write_text(str(number))
+            saves.settle()
+            saves.news()
+        (tmp_path / "m.js").write_text("9")
+        assert [] == saves.news()
+        monkeypatch.setattr("cdp_pipeline.testing.saves._QUIET_S", 0.0)
+        (tmp_path / "m.js").write_text("10")
+        assert [str(tmp_path / "m.js")] == saves.news()
 
 
 def test_differences() -> None:

@@ -145,6 +145,13 @@ class TestMessages:
         assert (2, 1) == (done.code, len(outputs(done)))
         assert ("jsonl.line_invalid", "in.jsonl:3") == (done.fault.code, done.fault.where)
 
+    def test_a_line_nested_too_deeply(self, tmp_path: Path) -> None:
+        """A line that is nested deeper than can be read is named like one that is no JSON."""
+        plugin = written(tmp_path, "large", LARGE)
+        done = flowctl("plugin", "run", plugin, stdin=b"[" * 5000 + b"]" * 5000)
+        assert (2, "jsonl.line_invalid") == (done.code, done.fault.code)
+        assert "nested too deeply" in done.err
+
     def test_a_payload_without_a_type(self, tmp_path: Path) -> None:
         """Where nobody tells the type of a payload, the error says how; `--type` tells it."""
         done = flowctl("plugin", "run", "filter", "--config", "where: 'true'", stdin=b"5\n")

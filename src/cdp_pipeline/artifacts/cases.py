@@ -48,16 +48,21 @@ class CaseOutput(Frozen):
         """Yield how *message* differs from this."""
         if self.type is not None and self.type != message.type:
             yield f"expected the type `{self.type}`, got `{message.type}`"
-        if self.payload is not None:
+        if self._names_payload:
             yield from comparison.differences("payload", self.payload, message.payload)
         if self.metadata or comparison.exact:
             metadata = dict(message.metadata)
             yield from comparison.differences("metadata", dict(self.metadata), metadata)
 
     @property
+    def _names_payload(self) -> bool:
+        """Whether a payload is expected: a null that is written is one."""
+        return "payload" in self.model_fields_set
+
+    @property
     def text(self) -> str:
         """It in one line."""
-        payload = "" if self.payload is None else f" {shown(self.payload)}"
+        payload = f" {shown(self.payload)}" if self._names_payload else ""
         return f"{self.type or '(any type)'}{payload}{_metadata_text(self.metadata)}"
 
 
@@ -79,7 +84,9 @@ class Case(Frozen):
         "matters that nothing fails and nothing is left out."
     )
     tolerance: float = Field(
-        default=0.0, ge=0, description="How far a number may be off, relative to what is expected."
+        default=0.0,
+        ge=0,
+        description="How far a number may be off, relative to what is expected; absolute for zero.",
     )
     ignore: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         default=(),

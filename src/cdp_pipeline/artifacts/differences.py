@@ -6,11 +6,11 @@ A difference is a text of one or more lines: `- ` begins what was expected and d
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -32,7 +32,7 @@ class Comparison:
     """How two values are compared.
 
     Attributes:
-        tolerance: How far a number may be off, relative to what is expected.
+        tolerance: How far a number may be off, relative to what is expected; absolute for zero.
         ignore: Members that do not matter; `[*]` stands for any index.
         exact: Whether there may be no more members than are expected.
     """
@@ -88,10 +88,12 @@ class Comparison:
 
     def _are_equal(self, expected: Any, got: Any) -> bool:
         if _is_number(expected) and _is_number(got):
-            if self.tolerance:
-                return math.isclose(expected, got, rel_tol=self.tolerance, abs_tol=self.tolerance)
-            return bool(expected == got)
+            return self._are_close(Fraction(expected), Fraction(got))
         return shown(expected, whole=True) == shown(got, whole=True)
+
+    def _are_close(self, expected: Fraction, got: Fraction) -> bool:
+        """Tell it exactly, as a float holds neither every whole number nor a huge one."""
+        return abs(expected - got) <= Fraction(self.tolerance) * (abs(expected) or 1)
 
 
 def changed_lines(

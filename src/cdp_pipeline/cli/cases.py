@@ -115,7 +115,7 @@ async def _results(
     results: list[CaseResult] = []
     for file in find_cases(choice.paths):
         if output is OutputFormat.TEXT:
-            typer.echo(f"{file}")
+            typer.echo(printable(str(file)))
         async for result in run_file(
             file, os.environ, settings, only=choice.only, skips_fail=choice.no_skip
         ):

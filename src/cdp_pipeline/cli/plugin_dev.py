@@ -115,6 +115,8 @@ class _Rounds:
                 if saved := await asyncio.to_thread(saves.news):
                     await self._heed(saved, {str(path.absolute()) for path in files})
                     await asyncio.to_thread(saves.settle)
+                elif saves.passed_over:
+                    _say(_passed_over(saves.passed_over, self._folder))
         finally:
             await self._session.stop()
 
@@ -243,6 +245,10 @@ def _names(saved: Sequence[str], folder: Path) -> str:
     names = sorted(os.path.relpath(name, folder.absolute()) for name in saved)
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return ", ".join(names[:_MOST_NAMES]) + more
+
+
+def _passed_over(names: Sequence[str], folder: Path) -> str:
+    return f"not tried again for {_names(names, folder)}: each round changes it; save it once more"
 
 
 def _renewal_line(session: Session, renewed: Renewed) -> str:

@@ -5,6 +5,7 @@ Source: the JUnit XML format as Jenkins' xUnit plugin and GitLab take it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -12,7 +13,7 @@ from xml.etree import ElementTree as Xml  # writes only: nothing foreign is read
 
 from cdp_pipeline.testing.case_runs import CaseResult
 
-_CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32)), "�")
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_junit(path: Path, results: Sequence[CaseResult]) -> None:
@@ -24,7 +25,7 @@ def write_junit(path: Path, results: Sequence[CaseResult]) -> None:
         suite = Xml.SubElement(
             root,
             "testsuite",
-            name=file,
+            name=_plain(file),
             tests=str(len(cases)),
             failures=str(failed),
             skipped=str(sum(bool(case.skipped) for case in cases)),
@@ -34,16 +35,21 @@ def write_junit(path: Path, results: Sequence[CaseResult]) -> None:
             element = Xml.SubElement(
                 suite,
                 "testcase",
-                classname=file,
-                name=case.name.translate(_CONTROL),
+                classname=_plain(file),
+                name=_plain(case.name),
                 time=f"{case.elapsed_s:.4f}",
             )
             if case.skipped:
-                Xml.SubElement(element, "skipped", message=case.skipped.translate(_CONTROL))
+                Xml.SubElement(element, "skipped", message=_plain(case.skipped))
             elif case.has_failed:
-                text = "\n".join(case.mismatches).translate(_CONTROL)
+                text = _plain("\n".join(case.mismatches))
                 failure = Xml.SubElement(element, "failure", message=text.splitlines()[0])
                 failure.text = text
     path.parent.mkdir(parents=True, exist_ok=True)
     Xml.indent(root)
     Xml.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _plain(text: str) -> str:
+    """Return *text* with what XML has no form for replaced."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

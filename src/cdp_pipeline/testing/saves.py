@@ -2,13 +2,14 @@
 
 A build writes into the folder that is watched. What it makes is no save: folders that hold
 nothing else (`bin`, `dist`, `build`), WebAssembly, the executable that the manifest names. What
-else changes while a plugin is built and tried may be the author's all the same: it is heeded
-once more, and no further when the same files change again, so that no loop comes of it.
+else changes while a plugin is built and tried may be the author's all the same: it is heeded,
+but not when the same files change in one round after another, so that no loop comes of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cdp_pipeline.artifacts.manifest import Manifest
@@ -17,6 +18,10 @@ from cdp_pipeline.runtimes.building.builder import outputs_of
 
 _MADE_FOLDERS = frozenset({"bin", "build", "dist"})
 _HEAD_BYTES = 8192
+_MOST_ECHOES = 3
+"""So many rounds in a row are tried again for what has changed during them."""
+_QUIET_S = 3.0
+"""What changes after nothing has for so long is no echo of a round."""
 
 
 class Saves:
@@ -25,6 +30,10 @@ class Saves:
     Args:
         places: What is watched.
         manifest: The plugin's manifest, where it has one.
+
+    Attributes:
+        passed_over: Files that were no news for the first time at the last look, as each round
+            changes them; sorted.
     """
 
     def __init__(self, places: Iterable[Path], manifest: Manifest | None = None) -> None:
@@ -32,14 +41,23 @@ class Saves:
         self._manifest = manifest
         self._own: set[str] = set()
         self._echoes = 0
+        self._changed_s = 0.0
         self._contents = self._now()
+        self.passed_over: Sequence[str] = ()
 
     def news(self) -> list[str]:
         """Return the files that were saved since the last look, sorted."""
         before, self._contents = self._contents, self._now()
         changed = _differing(before, self._contents)
-        self._echoes = self._echoes + 1 if changed and changed <= self._own else 0
-        return [] if self._echoes > 1 else sorted(changed)
+        now_s = time.monotonic()
+        if changed and changed <= self._own and now_s - self._changed_s < _QUIET_S:
+            self._echoes += 1
+        elif changed:
+            self._echoes = 0
+        self._changed_s = now_s
+        is_echo = self._echoes > _MOST_ECHOES
+        self.passed_over = sorted(changed) if self._echoes == _MOST_ECHOES + 1 else ()
+        return [] if is_echo else sorted(changed)
 
     def settle(self) -> None:
         """Take note of what has changed while the plugin was built and tried.
@@ -49,6 +67,7 @@ class Saves:
         now = self._now()
         self._own = _differing(self._contents, now)
         self._contents = now | self._contents
+        self._changed_s = time.monotonic()
 
     def _now(self) -> dict[str, bytes]:
         found: dict[str, bytes] = {}

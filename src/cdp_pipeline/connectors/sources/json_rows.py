@@ -118,7 +118,7 @@ class JsonRowReader:
                 continue
             try:
                 self._add(rows, line, name)
-            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
                 invalid = LineInvalid(name, line.number, _reason(error))
                 if not self._skip_invalid:
                     rows.error = invalid
@@ -178,6 +178,8 @@ def _reason(error: Exception) -> str:
         return f"a message (`id`, `type`, `payload`, `metadata`) expected: {_lower(text)}"
     if isinstance(error, msgspec.DecodeError):
         return f"JSON expected: {_lower(str(error))}"
+    if isinstance(error, RecursionError):
+        return "JSON expected: nested too deeply to be read"
     return str(error)
 
 
