@@ -27,6 +27,8 @@ def recorded(message):
     assert recorded.config["api_token"] == "s3cret-recorded"
     n = message.payload["n"]
     message.payload["seen"] = recorded.config["colour"]
+    if message.payload.get("asks"):
+        message.metadata["told"] = "token " + recorded.config["api_token"]
     if n % 5 == 0:
         raise Drop("a fifth")
     if n % 7 == 0:
@@ -83,6 +85,7 @@ class Live:
         self.env = {"RECORDED_TOKEN": "s3cret-recorded"}
         self.process = start("run", self.file, cwd=self.folder, env=self.env)
         self.count = 0
+        self.more: dict[str, Any] = {}
         wait_until(self.is_running, "a host")
 
     def is_running(self) -> bool:
@@ -101,7 +104,7 @@ class Live:
             for _ in range(rows):
                 self.count += 1
                 account = "G" + "$" * (self.count % 3) + "A\u2028\x85\U0001f600"
-                lines.write(json.dumps({"n": self.count, "account": account}) + "\n")
+                lines.write(json.dumps({"n": self.count, "account": account} | self.more) + "\n")
 
     def recorded(self, *arguments: str) -> Finished:
         """Record while rows come."""
@@ -173,6 +176,25 @@ def test_redacted(live: Live) -> None:
     assert "\U0001f600" not in text
     assert '"account": "redacted"' in text
     assert 0 == flowctl("test", "test-stage.yaml", cwd=live.folder, env=live.env).code
+
+
+def test_what_is_not_redacted(live: Live) -> None:
+    """A member that no message has is refused, as it may be misspelt; an id hides in names too."""
+    done = live.recorded("stage", "--count", "3", "--redact", "payload.acount")
+    assert (2, "record.nothing_redacted") == (done.code, done.fault.code)
+    assert not (live.folder / "test-stage.yaml").exists()
+    assert 0 == live.recorded("stage", "--count", "3", "--redact", "id").code
+    assert "in.jsonl:" not in (live.folder / "test-stage.yaml").read_text()
+
+
+def test_secrets_in_messages(live: Live) -> None:
+    """A secret of the pipeline that a stage gives away leaves the host masked, and that is told."""
+    live.more = {"asks": True}
+    done = live.recorded("stage", "--count", "3")
+    assert (0, True) == (done.code, "messages held secrets; `***`" in done.err)
+    text = (live.folder / "test-stage.yaml").read_text()
+    assert '"metadata": {"told": "token ***"}' in text
+    assert "s3cret" not in text
 
 
 @pytest.mark.parametrize("live", [True], indirect=True)

@@ -81,11 +81,22 @@ def record(
     if not found["cases"]:
         typer.echo(_nothing(found, timeout_s), err=True)
         raise typer.Exit(ExitCode.FAILED)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(cases_text(found, name, file, redact or ()), encoding="utf-8")
+    _write(file, cases_text(found, name, file, redact or ()))
     typer.echo(printable(_written(found, count, file)))
     for caution in cautions(found):
         typer.echo(printable(f"note: {caution}"), err=True)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StateError(
+            f"`{file}` cannot be written: {error.strerror}",
+            code="record.unwritable",
+            hint="choose another file by `--out`",
+        ) from error
 
 
 def _nothing(found: Mapping[str, Any], timeout_s: float) -> str:

@@ -34,6 +34,7 @@ def candidate_of(component: Component, cases: Sequence[Case] = ()) -> Candidate:
         workers=stage.workers if isinstance(stage, StageConfig) else 1,
         cases=cases,
         origin=component.origin,
+        masked=component.secrets.masked,
     )
 
 

@@ -24,6 +24,7 @@ class Candidate:
         workers: Calls at once.
         cases: What the plugin must answer before it is trusted.
         origin: Tells what a file would say to make the same; secret values as variables.
+        masked: Hides the pipeline's secrets in a text.
     """
 
     launch: Callable[[int], Awaitable[Any]]
@@ -31,6 +32,7 @@ class Candidate:
     workers: int = 1
     cases: Sequence[Case] = ()
     origin: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
+    masked: Callable[[str], str] = field(default=str, repr=False)
 
 
 Renew = Callable[[], Awaitable[Candidate]]

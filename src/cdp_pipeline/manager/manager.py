@@ -199,15 +199,17 @@ class PluginManager:
     def recorded(self, name: str, recording: Recording) -> Recorded:
         """Return what *recording* holds of a stage, and what that is made from now."""
         managed = self.handle(self._recordable(name))
-        metadata = managed.metadata()
+        metadata, candidate = managed.metadata(), managed.current.candidate
+        cases = [case.masked(candidate.masked) for case in recording.cases]
         return Recorded(
             stage=managed.name,
             reference=metadata.reference,
             kind=metadata.type,
             is_stateful=metadata.stateful,
-            cases=tuple(recording.cases),
+            cases=cases,
+            masked=sum(one != other for one, other in zip(cases, recording.cases, strict=True)),
             left_out=recording.left_out,
-            origin=managed.current.candidate.origin(),
+            origin=candidate.origin(),
         )
 
     def _recordable(self, name: str) -> str:

@@ -7,14 +7,27 @@ waits. It keeps plain text of its own, so many messages and bytes at most.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from cdp_pipeline.errors import StateError
 from cdp_pipeline.runtimes.lost import PluginLost
-from cdpplugin import Batch, Drop, Message, Outputs, PluginError, Retry, encode_json, views
+from cdpplugin import (
+    Batch,
+    Drop,
+    Message,
+    Outputs,
+    PluginError,
+    Retry,
+    decode_json,
+    encode_json,
+    views,
+)
 from cdpplugin.function import as_plugin_error
 
+Mask = Callable[[str], str]
+"""Hides the secrets in a text."""
 MOST_BYTES = 16 << 20
 """Bytes of payloads and metadata that one recording keeps."""
 
@@ -59,6 +72,14 @@ class RecordedMessage:
         """Its size, roughly."""
         return len(self.payload) + len(self.metadata)
 
+    def masked(self, mask: Mask) -> RecordedMessage:
+        """Return it without what *mask* hides in any text of it."""
+        payload, metadata = (
+            encode_json(_masked(decode_json(text), mask)).decode()
+            for text in (self.payload, self.metadata)
+        )
+        return replace(self, id=mask(self.id), payload=payload, metadata=metadata)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedCase:
@@ -78,6 +99,19 @@ class RecordedCase:
     def size_bytes(self) -> int:
         """Its size, roughly."""
         return self.given.size_bytes + sum(each.size_bytes for each in self.outputs)
+
+    def masked(self, mask: Mask) -> RecordedCase:
+        """Return it without what *mask* hides in any text of it."""
+        outputs = [each.masked(mask) for each in self.outputs]
+        return replace(self, given=self.given.masked(mask), outputs=outputs)
+
+
+def _masked(value: Any, mask: Mask) -> Any:
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, dict):
+        return {mask(key): _masked(inner, mask) for key, inner in value.items()}
+    return [_masked(inner, mask) for inner in value] if isinstance(value, list) else value
 
 
 class Recording:
@@ -159,7 +193,9 @@ class Recorded:
         reference: `name@version` of its plugin at the end.
         kind: `processor` or `consumer`.
         is_stateful: Whether what came out may also depend on what came before.
-        cases: The messages, in the order in which they were answered.
+        cases: The messages, in the order in which they were answered; secrets of the pipeline
+            are masked in them.
+        masked: How many of the cases held such a secret.
         left_out: Messages that are no JSON.
         origin: `plugin` (an entry under `plugins`; empty for a component of the host), `type`
             (the component, else empty) and `config`, secret values as variables.
@@ -170,5 +206,6 @@ class Recorded:
     kind: str
     is_stateful: bool
     cases: Sequence[RecordedCase]
+    masked: int
     left_out: int
     origin: Mapping[str, object]

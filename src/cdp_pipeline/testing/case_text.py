@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cdp_pipeline.errors import UsageError
+
 _NOT_PLAIN = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _VARIABLE = re.compile(r"(?<!\$)(?:\$\$)*\$\{(\w+)\}")
 _STATEFUL = "its state is not in this file: what came out may depend on messages before these"
@@ -27,7 +29,12 @@ def cases_text(
         pipeline: The pipeline's name.
         out: The file that it is for; a plugin below its folder is named relative to it.
         redact: Members whose values are not written, such as `payload.account`.
+
+    Raises:
+        UsageError: record.nothing_redacted; no message has one of these members.
     """
+    for path in redact:
+        _require_member(found["cases"], path)
     origin = found["origin"]
     plugin = dict(origin["plugin"])
     stage = {"plugin": plugin["name"]} if plugin else {"type": origin["type"]}
@@ -52,6 +59,8 @@ def cautions(found: Mapping[str, Any]) -> list[str]:
     told = [f"`{found['stage']}` is stateful; {_STATEFUL}"] if found["is_stateful"] else []
     if found["kind"] == "consumer":
         told.append(f"`{found['stage']}` is a consumer; {_CONSUMER}")
+    if found["masked"]:
+        told.append(f"{found['masked']} messages held secrets; `***` stands in their place")
     if found["left_out"]:
         told.append(f"{found['left_out']} messages are no JSON and are left out")
     return told
@@ -68,7 +77,7 @@ def _case(
     message = {"id": given["id"], "type": given["type"], **_content(given)}
     for path in redact:
         _redact(message, path.split("."), _placeholder)
-    name = _one_line(f"{number}: {given['type']} {given['id']}")
+    name = _one_line(f"{number}: {message['type']} {message['id']}")
     yield f"  - name: {_escaped(name)}"
     yield f"    input: {_escaped(message)}"
     yield f"    expect: {_escaped(_expected(found, case, redact))}"
@@ -92,19 +101,35 @@ def _content(message: Mapping[str, Any]) -> dict[str, Any]:
     return content | ({"metadata": metadata} if metadata else {})
 
 
-def _redact(value: Any, path: Sequence[str], instead: Any) -> None:
-    """Put what *instead* makes in the place of the member at *path*; None takes it away."""
+def _require_member(cases: Sequence[Mapping[str, Any]], path: str) -> None:
+    """Refuse a *path* at which nothing stands: one that is misspelt would redact nothing."""
+    messages = [each for case in cases for each in (case["given"], *case["outputs"])]
+    whole = [{"id": each["id"], "type": each["type"], **_content(each)} for each in messages]
+    if not any(_redact(each, path.split("."), None) for each in whole):
+        raise UsageError(
+            f"expected `{path}` in a message, got none that has it; nothing is written",
+            code="record.nothing_redacted",
+            hint="name the member from the top, such as `payload.account` or `payload.items[*].id`",
+        )
+
+
+def _redact(value: Any, path: Sequence[str], instead: Any) -> bool:
+    """Put what *instead* makes in the place of the member at *path*; None takes it away.
+
+    Return whether there was one.
+    """
     if isinstance(value, list):
-        for each in value:
-            _redact(each, path, instead)
-    elif isinstance(value, dict) and path[0].removesuffix("[*]") in value:
-        key = path[0].removesuffix("[*]")
-        if len(path) > 1:
-            _redact(value[key], path[1:], instead)
-        elif instead is None:
-            del value[key]
-        else:
-            value[key] = instead(value[key])
+        return sum(_redact(each, path, instead) for each in value) > 0
+    key = path[0].removesuffix("[*]")
+    if not isinstance(value, dict) or key not in value:
+        return False
+    if len(path) > 1:
+        return _redact(value[key], path[1:], instead)
+    if instead is None:
+        del value[key]
+    else:
+        value[key] = instead(value[key])
+    return True
 
 
 def _placeholder(value: Any) -> Any:

@@ -50,9 +50,11 @@ class Life:
         if self._is_over or self._ended.done():
             work.close()
             raise RuntimeError("the plugin was stopped")
-        return asyncio.run_coroutine_threadsafe(
-            asyncio.wait_for(work, timeout_s), self._loop
-        ).result()
+        answer = asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, timeout_s), self._loop)
+        try:
+            return answer.result()
+        except TimeoutError:
+            raise TimeoutError(f"the plugin did not answer within {timeout_s:g} s") from None
 
     def end(self) -> None:
         """Stop the plugin and wait until it is gone; once, and only then raise what that raises."""
