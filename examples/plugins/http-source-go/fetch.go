@@ -18,6 +18,8 @@ const (
 	mostBytes = 64 << 20
 	// shownBytes is how much of an answer that cannot be used is shown.
 	shownBytes = 200
+	// mostRedirects is how often a server may redirect for one page.
+	mostRedirects = 10
 )
 
 // answer is what came for a page.
@@ -39,7 +41,9 @@ func (s *source) fetch(ctx context.Context, cursor string) (answer, error) {
 	for name, value := range s.settings.Headers {
 		request.Header.Set(name, value)
 	}
-	response, err := s.client.Do(request)
+	client := s.client
+	client.CheckRedirect = s.redirected
+	response, err := client.Do(request)
 	if err != nil {
 		return answer{}, s.away(ctx, err)
 	}
@@ -70,6 +74,19 @@ func (s *source) fetch(ctx context.Context, cursor string) (answer, error) {
 		}
 	}
 	return got, nil
+}
+
+// redirected follows a server that redirects. The headers may hold a key: another server gets none.
+func (s *source) redirected(request *http.Request, via []*http.Request) error {
+	if len(via) >= mostRedirects {
+		return fmt.Errorf("it redirects more than %d times", mostRedirects)
+	}
+	if first := via[0].URL; request.URL.Scheme != first.Scheme || request.URL.Host != first.Host {
+		for name := range s.settings.Headers {
+			request.Header.Del(name)
+		}
+	}
+	return nil
 }
 
 // away is the error of a server that cannot be reached; that of ctx itself stays as it is.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,6 +152,33 @@ func TestRetries(t *testing.T) {
 	_, _, err := read(configured(t, "http://127.0.0.1:1/?secret=1", nil), nil)
 	var retry cdpplugin.Retry
 	if !errors.As(err, &retry) || retry.Code != "http_source.server_away" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A server may redirect, not for ever; headers, which may hold a key, go to no other server.
+func TestRedirects(t *testing.T) {
+	var got []string
+	other := serve(t, 1, func(_ http.ResponseWriter, r *http.Request) bool {
+		got = append(got, r.Header.Get("X-Api-Key"))
+		return false
+	})
+	url := serve(t, 1, func(w http.ResponseWriter, r *http.Request) bool {
+		got = append(got, r.Header.Get("X-Api-Key"))
+		http.Redirect(w, r, strings.TrimSuffix(other, "/payments?asset=native")+r.URL.String(), http.StatusFound)
+		return true
+	})
+	ids, _, err := read(configured(t, url, map[string]any{"headers": map[string]string{"X-Api-Key": "k"}}), nil)
+	if err != nil || fmt.Sprint(ids) != "[payment:1]" || fmt.Sprint(got) != "[k  k ]" {
+		t.Errorf("got %v with the keys %q, %v", ids, got, err)
+	}
+	circle := serve(t, 1, func(w http.ResponseWriter, r *http.Request) bool {
+		http.Redirect(w, r, "/again", http.StatusFound)
+		return true
+	})
+	_, _, err = read(configured(t, circle, nil), nil)
+	var retry cdpplugin.Retry
+	if !errors.As(err, &retry) || !strings.Contains(retry.Message, "redirects more than 10 times") {
 		t.Errorf("got %v", err)
 	}
 }

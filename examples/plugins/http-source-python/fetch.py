@@ -29,7 +29,7 @@ async def fetch(client: httpx.AsyncClient, settings: Settings, cursor: str) -> t
             body = await _body(response, settings)
     except TimeoutError:
         raise _away(f"no page within {settings.timeout:g} s", settings) from None
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         raise _away(str(error) or type(error).__name__, settings) from None
     content_type = response.headers.get("content-type", "")
     status = f"{settings.place} answered {response.status_code} {response.reason_phrase}"

@@ -99,6 +99,7 @@ class HttpSource(Base):
             timeout=None,  # noqa: S113 - `fetch` bounds the whole of it
             headers=dict(settings.headers),
             follow_redirects=True,
+            event_hooks={"request": [self._keep_headers]},
         ) as client:
             while True:
                 records = await self._next(client, place.cursor)
@@ -110,6 +111,13 @@ class HttpSource(Base):
                     await asyncio.sleep(settings.poll_interval)
                 else:
                     return
+
+    async def _keep_headers(self, request: httpx.Request) -> None:
+        """Send `headers`, which may hold a key, to the server of `url` only: it may redirect."""
+        own = httpx.URL(self._settings.url)
+        if (request.url.scheme, request.url.netloc) != (own.scheme, own.netloc):
+            for name in self._settings.headers:
+                request.headers.pop(name, None)
 
     async def _next(self, client: httpx.AsyncClient, cursor: str) -> list[Record]:
         """Return the records of the page after *cursor*."""

@@ -145,6 +145,38 @@ class SourceTest(unittest.IsolatedAsyncioTestCase):
         assert "http_source.server_away" == error.code
         assert "secret" not in str(error)
 
+    async def test_redirects(self) -> None:
+        """A server may redirect; `headers`, which may hold a key, go to no other server."""
+        got: list[str | None] = []
+
+        def answer(page: Pages, query: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+            got.append(page.headers["X-Api-Key"])
+            return horizon(1)(page, query)
+
+        other = self.serve(answer)
+        url = self.serve(
+            lambda page, _: (302, {"Location": other.partition("/payments")[0] + page.path}, b"")
+        )
+        await self.read(await self.source(url, headers={"X-Api-Key": "k"}))
+        assert [None, None] == got
+        here = self.serve(
+            lambda page, query: (
+                answer(page, query)
+                if page.path.startswith("/there")
+                else (302, {"Location": "/there?" + urlsplit(page.path).query}, b"")
+            )
+        )
+        await self.read(await self.source(here, headers={"X-Api-Key": "k"}))
+        assert ["k", "k"] == got[2:]
+
+    async def test_endless_redirects(self) -> None:
+        """A server that redirects in a circle, or whose gzip is none, is asked again."""
+        for status, headers in ((302, {"Location": "/again"}), (200, {"Content-Encoding": "gzip"})):
+            url = self.serve(lambda *_, s=status, h=headers: (s, h, b"no gzip"))
+            error = await self.failing(url)
+            assert isinstance(error, Retry)
+            assert "http_source.server_away" == error.code
+
     async def test_timeout(self) -> None:
         """A page that does not come in time is tried again."""
         ended = threading.Event()
