@@ -7,7 +7,7 @@
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -21,7 +21,8 @@ function digest() {
   const sources = readdirSync(join(FOLDER, "src"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
-  const files = [...sources.sort(), ...["build.js", "package-lock.json", "tsconfig.json"].map((name) => join(FOLDER, name))];
+  const others = ["build.js", "package-lock.json", "package.json", "tsconfig.json", "../../spec/wit/plugin.wit"];
+  const files = [...sources.sort(), ...others.map((name) => join(FOLDER, name))];
   const hash = createHash("sha256");
   for (const file of files) hash.update(readFileSync(file)).update("\0");
   return hash.digest("hex");
@@ -30,6 +31,7 @@ function digest() {
 const isReady = (wanted) => existsSync(BUILT) && readFileSync(BUILT, "utf8") === wanted;
 
 function isAlive(pid) {
+  if (!(pid > 0)) return false;
   try {
     return process.kill(pid, 0);
   } catch (error) {
@@ -37,19 +39,31 @@ function isAlive(pid) {
   }
 }
 
-/** Take the lock; false where another process that lives has it. */
+/** Take the lock; false where another process that lives has it. It names its holder from the first moment. */
 function take() {
+  const mine = `${LOCK}.${process.pid}`;
+  writeFileSync(mine, String(process.pid));
   try {
-    const file = openSync(LOCK, "wx");
-    writeFileSync(file, String(process.pid));
-    closeSync(file);
+    linkSync(mine, LOCK);
     return true;
   } catch (error) {
     if (error.code !== "EEXIST") throw error;
+  } finally {
+    rmSync(mine, { force: true });
   }
-  const holder = Number(existsSync(LOCK) ? readFileSync(LOCK, "utf8") : 0);
-  if (holder > 0 && !isAlive(holder)) rmSync(LOCK, { force: true });
+  const holder = holderOf(LOCK);
+  if (holder !== undefined && !isAlive(holder)) rmSync(LOCK, { force: true });
   return false;
+}
+
+/** The process that holds the lock; 0 where the file names none, undefined where there is no file any more. */
+function holderOf(lock) {
+  try {
+    return Number(readFileSync(lock, "utf8"));
+  } catch (error) {
+    if (error.code !== "ENOENT") throw error;
+    return undefined;
+  }
 }
 
 function run(command, ...given) {

@@ -173,7 +173,7 @@ class TestProcess:
 
         with (
             start_test_plugin(IDENTITY, hang, timeout_s=0.05) as plugin,
-            pytest.raises(TimeoutError, match="did not answer within 0.05 s"),
+            pytest.raises(TimeoutError, match=r"did not answer within 0\.05 s"),
         ):
             plugin.process({"type": "T"})
 
