@@ -110,9 +110,20 @@ func (c *consumer) connect(ctx context.Context) (err error) {
 	}
 	c.connection, err = pgx.ConnectConfig(ctx, c.settings.connection)
 	if err == nil {
-		_, err = c.connection.Exec(ctx, c.settings.sql(create))
+		err = c.makeTable(ctx)
 	}
 	return c.settle(ctx, err)
+}
+
+// makeTable makes the table where there is none: who may write to one need not be allowed to.
+func (c *consumer) makeTable(ctx context.Context) error {
+	var is bool
+	err := c.connection.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", c.settings.table).Scan(&is)
+	if err != nil || is {
+		return err
+	}
+	_, err = c.connection.Exec(ctx, c.settings.sql(create))
+	return err
 }
 
 // settle notes how an attempt went, and returns what the host is to do about err. What can pass

@@ -52,6 +52,35 @@ func execute(t *testing.T, connection *pgx.Conn, statement string) {
 	}
 }
 
+// A role that may write to the table, and make none, is enough where there is one. Before PostgreSQL
+// 15 every role may make tables in public.
+func TestRoleThatMayWriteOnly(t *testing.T) {
+	_, connection := started(t, "go_written_only")
+	for _, statement := range []string{
+		"DROP ROLE IF EXISTS go_writer", "CREATE ROLE go_writer",
+		"GRANT SELECT, INSERT, UPDATE ON go_written_only TO go_writer",
+	} {
+		execute(t, connection, statement)
+	}
+	defer func() {
+		execute(t, connection, "DROP OWNED BY go_writer")
+		execute(t, connection, "DROP ROLE go_writer")
+	}()
+	writer := &consumer{}
+	config, _ := json.Marshal(map[string]string{"dsn": dsn(t), "table": "go_written_only"})
+	if err := writer.Configure(ctx, config); err != nil {
+		t.Fatal(err)
+	}
+	writer.settings.connection.RuntimeParams["role"] = "go_writer"
+	defer writer.Stop(ctx)
+	if err := writer.Start(ctx, cdpplugin.StageContext{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := writer.Consume(ctx, delivery(1, cdpplugin.Message{Type: "T", ID: "a", Payload: []byte(`{}`)})); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func shown(t *testing.T, connection *pgx.Conn, table string) string {
 	t.Helper()
 	var text string

@@ -21,6 +21,7 @@ from cdpplugin import Base, Context, Delivery, HealthStatus, PluginError, Plugin
 METADATA = PluginMetadata("postgres-consumer-python", "0.1.0", "consumer")
 """The rest stands in `plugin.yaml`."""
 
+EXISTS = sql.SQL("SELECT to_regclass(%s) IS NOT NULL")
 CREATE = sql.SQL("""
 CREATE TABLE IF NOT EXISTS {} (
     type text NOT NULL,
@@ -106,12 +107,19 @@ class PostgresConsumer(Base):
             self._connection = await psycopg.AsyncConnection.connect(
                 **settings.connection, autocommit=True, prepare_threshold=None
             )
-            await self._connection.execute(CREATE.format(settings.table))
+            await self._make_table(self._connection)
         except psycopg.Error as error:
             raise await self._failed(error) from None
         self._upsert = UPSERT.format(settings.table)
         self._trouble = ""
         return self._connection
+
+    async def _make_table(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Make the table where there is none: who may write to one need not be allowed to."""
+        table = self._settings.table
+        found = await connection.execute(EXISTS, [table.as_string(connection)])
+        if await found.fetchone() == (False,):
+            await connection.execute(CREATE.format(table))
 
     async def _failed(self, error: psycopg.Error) -> PluginError:
         """Return what the host is to do about *error*; after one that passes it connects anew."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -55,6 +56,32 @@ class ServerTest(unittest.IsolatedAsyncioTestCase):
         query = sql.SQL("SELECT type, id, position, payload, metadata FROM {} ORDER BY 3, 2")
         with psycopg.connect(DSN) as connection:
             return connection.execute(query.format(sql.Identifier(self.table))).fetchall()
+
+    async def test_a_role_that_may_write_only(self) -> None:
+        """A role that may write to the table, and make none, is enough where there is one.
+
+        Before PostgreSQL 15 every role may make tables in `public`.
+        """
+        with psycopg.connect(DSN, autocommit=True) as connection:
+            connection.execute("DROP ROLE IF EXISTS py_writer")
+            connection.execute("CREATE ROLE py_writer")
+            table = sql.Identifier(self.table)
+            rights = sql.SQL("GRANT SELECT, INSERT, UPDATE ON {} TO py_writer")
+            connection.execute(rights.format(table))
+            self.addCleanup(self.drop_role)
+        consumer = PostgresConsumer()
+        dsn = make_conninfo(DSN, options="-c role=py_writer")
+        await consumer.configure({"dsn": dsn, "table": self.table})
+        await consumer.start(Context())
+        self.addAsyncCleanup(consumer.stop)
+        assert 1 == await consumer.consume(delivery(1, ("a", {})))
+        assert 1 == len(self.rows())
+
+    def drop_role(self) -> None:
+        """Take the role away, and what it may do."""
+        with psycopg.connect(DSN, autocommit=True) as connection:
+            connection.execute("DROP OWNED BY py_writer")
+            connection.execute("DROP ROLE py_writer")
 
     async def test_writes(self) -> None:
         """What is acknowledged is committed; a row that comes again is written over."""
