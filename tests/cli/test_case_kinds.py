@@ -118,6 +118,25 @@ class TestSources:
         assert 1 == done.code
         assert "expected an end within 0.05 s; `take` says" in done.out
 
+    def test_a_plugin_that_hangs(self, folder: Path) -> None:
+        """A case that hangs fails alone: the next ones have a plugin anew, and the command ends."""
+        (folder / "hangs.py").write_text(
+            "import threading\n"
+            "from cdpplugin import processor\n\n"
+            '@processor("case-hangs", "1.0.0")\n'
+            "def hangs(message):\n"
+            "    return message if message.payload else threading.Event().wait()\n"
+        )
+        (folder / "test-hangs.yaml").write_text(
+            "plugins: [{name: case-hangs, path: ./hangs.py}]\n"
+            "pipeline: [{plugin: case-hangs}]\n"
+            "test_cases:\n"
+            "- {name: hangs, timeout: 50ms, input: {type: T, payload: 0}, expect: drop}\n"
+            "- {name: comes, input: {type: T, payload: 1}, expect: {payload: 1}}\n"
+        )
+        done = flowctl("test", folder / "test-hangs.yaml")
+        assert (1, "1 passed, 1 failed") == (done.code, done.out.splitlines()[-1]), done.out
+
     def test_its_self_test(self, folder: Path) -> None:
         """`config` of a self-test is the source's; its error is an expected one like any other."""
         home = plugin(

@@ -25,6 +25,8 @@ from cdpplugin.metadata import HealthStatus, PluginMetadata
 from cdpplugin.outputs import OutputPart, Outputs
 from cdpplugin.protocols import KeepsState, Plugin
 
+THREADS = "cdp-plugin-"
+"""How the names of threads begin in which plugins are called."""
 _CLOSE_WAIT_S = 5.0
 _END: Any = object()
 
@@ -41,7 +43,8 @@ class PluginHandle:
     def __init__(self, plugin: Plugin, *, workers: int = 1) -> None:
         self._plugin: Any = plugin
         self._metadata = plugin.metadata()
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix=self._metadata.name)
+        prefix = f"{THREADS}{self._metadata.name}"
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix=prefix)
         self._calls: set[Future[Any]] = set()
 
     def metadata(self) -> PluginMetadata:

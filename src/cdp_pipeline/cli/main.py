@@ -89,6 +89,7 @@ def main() -> None:
         as_host_error,
         exit_at_once,
         internal_error,
+        leave,
         print_error,
         silence_stdout,
         usage_error,
@@ -100,7 +101,7 @@ def main() -> None:
         code = app(standalone_mode=False)
         if code == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt
             exit_at_once()
-        sys.exit(code)
+        leave(code)
     except (CdpError, PluginError) as raised:
         error = as_host_error(raised)
     except _Refused as refused:
@@ -118,7 +119,7 @@ def main() -> None:
     except Exception as unexpected:
         error = internal_error(unexpected)
     print_error(error)
-    sys.exit(error.exit_code)
+    leave(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 import traceback
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from cdp_pipeline.errors import CdpError, ExitCode, UsageError
 from cdp_pipeline.observability.text import printable
 from cdpplugin.errors import PluginError
+
+_LEAVE_S = 1.0
+"""How long plugins have to come back from calls that nobody waits for any more."""
 
 
 def as_host_error(error: CdpError | PluginError) -> CdpError:
@@ -48,12 +53,24 @@ def silence_stdout() -> None:
         os.close(nowhere)
 
 
-def exit_at_once() -> None:
-    """End the process as an interrupted one, waiting for no thread of a plugin."""
+def leave(code: int | None) -> NoReturn:
+    """End the process with *code*, waiting for no plugin that has not come back from a call."""
+    handles: Any = sys.modules.get("cdpplugin.handles")  # without it no plugin was called
+    deadline_s = time.monotonic() + _LEAVE_S
+    for thread in threading.enumerate() if handles is not None else ():
+        if thread.name.startswith(handles.THREADS):
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+            if thread.is_alive():
+                exit_at_once(code or 0)
+    sys.exit(code)
+
+
+def exit_at_once(code: int = ExitCode.INTERRUPTED) -> NoReturn:
+    """End the process, as an interrupted one by default, waiting for no thread of a plugin."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    os._exit(ExitCode.INTERRUPTED)
+    os._exit(code)
 
 
 def print_error(error: CdpError) -> None:

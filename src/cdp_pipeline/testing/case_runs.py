@@ -50,6 +50,7 @@ class CaseResult:
             more lines; empty where it passed.
         skipped: Why it was not tried; else empty.
         elapsed_s: Seconds that it took.
+        has_timed_out: Whether it did not end in time.
     """
 
     file: str
@@ -57,6 +58,7 @@ class CaseResult:
     mismatches: Sequence[str] = field(default=())
     skipped: str = ""
     elapsed_s: float = 0.0
+    has_timed_out: bool = False
 
     @property
     def has_failed(self) -> bool:
@@ -127,7 +129,7 @@ async def run_cases(
     """Run the cases of *config*, and yield how each went.
 
     Plugins are started once; where one has a state, a source is read or a consumer writes,
-    each case has plugins of its own.
+    each case has plugins of its own. They are started anew after a case that did not end in time.
 
     Raises:
         CdpError: A plugin cannot be found, loaded, configured or started.
@@ -142,9 +144,12 @@ async def run_cases(
         manager = PluginManager(ManagerSettings())
         async with assembly.started(config, components, manager) as (_, handles):
             together = 1 if reads or _work_alone(handles) else _without_source(cases)
-            batch, cases = cases[:together], cases[together:]
-            for case in batch:
-                yield await _result(case, handles, str(file))
+            for case in cases[:together]:
+                result = await _result(case, handles, str(file))
+                cases.pop(0)
+                yield result
+                if result.has_timed_out:  # what hangs would make the next ones fail, too
+                    break
 
 
 def _work_alone(handles: Sequence[Any]) -> bool:
@@ -160,15 +165,23 @@ def _without_source(cases: Sequence[Case]) -> int:
 
 async def _result(case: Case, handles: Sequence[Any], file: str) -> CaseResult:
     begun_s = time.monotonic()
+    has_timed_out = False
     try:
         async with asyncio.timeout(case.timeout):
             mismatches = list(case.mismatches(await _answer(case, handles)))
     except TimeoutError:
+        has_timed_out = True
         mismatches = [f"expected an end within {case.timeout:g} s"]
         if case.input is None:
             mismatches[0] += "; `take` says how many messages are read"
     elapsed_s = round(time.monotonic() - begun_s, 4)
-    return CaseResult(file=file, name=case.name, mismatches=mismatches, elapsed_s=elapsed_s)
+    return CaseResult(
+        file=file,
+        name=case.name,
+        mismatches=mismatches,
+        elapsed_s=elapsed_s,
+        has_timed_out=has_timed_out,
+    )
 
 
 async def _answer(case: Case, handles: Sequence[Any]) -> CaseAnswer:
