@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zstandard
 
-from tests._flowctl import Finished, finish, flowctl, running
+from tests._flowctl import COMMAND, Finished, finish, flowctl, running
 from tests._rust import compiler
 from tests._workshop import FIRST, Lake
 from tests.conftest import ROOT
@@ -144,6 +145,14 @@ class TestMessages:
         done = flowctl("plugin", "run", plugin, "--input", "in.jsonl", cwd=tmp_path)
         assert (2, 1) == (done.code, len(outputs(done)))
         assert ("jsonl.line_invalid", "in.jsonl:3") == (done.fault.code, done.fault.where)
+
+    def test_a_closed_standard_input(self, tmp_path: Path) -> None:
+        """Without a standard input it is said that there are no messages, and how to give some."""
+        plugin = written(tmp_path, "large", LARGE)
+        closed = ["sh", "-c", 'exec "$0" plugin run "$1" <&-', COMMAND, plugin]
+        done = subprocess.run(closed, capture_output=True, text=True, check=False)
+        assert 2 == done.returncode, done.stderr
+        assert "error[usage.input_missing]" in done.stderr
 
     def test_a_line_nested_too_deeply(self, tmp_path: Path) -> None:
         """A line that is nested deeper than can be read is named like one that is no JSON."""

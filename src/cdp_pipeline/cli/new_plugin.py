@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,7 +62,8 @@ def new(
     typer.echo(f"{folder}: {wanted.description}")
     for file in sorted(files):
         typer.echo(f"  {file.relative_to(folder)}")
-    typer.echo(f"next: flowctl plugin build {folder} && flowctl test {folder}")
+    place = shlex.quote(str(folder))
+    typer.echo(f"next: flowctl plugin build {place} && flowctl test {place}")
 
 
 def _wanted(name: str, lang: str, kind: str, runtime: str) -> NewPlugin:

@@ -25,7 +25,7 @@ from cdp_pipeline.cli.trying import (
     find,
     inputs_of,
 )
-from cdp_pipeline.errors import ExitCode
+from cdp_pipeline.errors import ExitCode, UsageError
 from cdp_pipeline.observability.text import printable
 
 if TYPE_CHECKING:
@@ -202,6 +202,12 @@ class _Trial:
             from dataclasses import replace
 
             inputs = replace(inputs, path="-")
+            if sys.stdin is None:
+                raise UsageError(
+                    "expected messages on standard input, which is closed",
+                    code="usage.input_missing",
+                    hint="add `--input FILE` or `--ledger FILE`",
+                )
             if sys.stdin.isatty():
                 typer.echo("reading messages from the terminal, a line each; Ctrl-D ends", err=True)
         return inputs.read(handle.metadata())
