@@ -18,13 +18,10 @@ from cdp_pipeline.artifacts.manifest import load_manifest
 from cdp_pipeline.testing.rounds import Outcome, differences
 from cdp_pipeline.testing.saves import Saves
 from cdpplugin import Message, PluginError
-from tests._flowctl import flowctl, running, wait_until
+from tests._flowctl import BUILD_BOUND_S, flowctl, running, wait_until
 from tests._rust import compiler
 from tests.cli.test_plugin_run import go_plugin, lines, rust_plugin
 from tests.conftest import ROOT
-
-BUILD_BOUND_S = 300.0
-"""Longest time for a round with a build in it, on a machine that is busy."""
 
 DOUBLE = """
 from cdpplugin import Message, PluginError, processor

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from tests._flowctl import COMMAND, Finished, finish, flowctl, running
+from tests._flowctl import BUILD_BOUND_S, COMMAND, Finished, finish, flowctl, running
 from tests._rust import compiler
 from tests._workshop import FIRST, Lake
 from tests.conftest import ROOT
@@ -369,7 +369,7 @@ class TestPlugin:
             pytest.skip("no go on PATH")
         plugin = go_plugin(tmp_path)
         given = lines({"id": 1, "type": 1, "type_string": "payment"})
-        done = flowctl("plugin", "run", plugin, stdin=given)
+        done = flowctl("plugin", "run", plugin, stdin=given, bound_s=BUILD_BOUND_S)
         assert 0 == done.code, done.err
         assert ["payment"] == [each["payload"]["family"] for each in outputs(done)]
         assert done.err.startswith("building enrich-go@0.1.0 ...\n")
@@ -379,7 +379,9 @@ class TestPlugin:
         """A plugin of WebAssembly runs in its sandbox."""
         compiler()
         plugin = rust_plugin(tmp_path)
-        done = flowctl("plugin", "run", plugin, "--type", "T", stdin=b'{"a": 1}\n')
+        done = flowctl(
+            *("plugin", "run", plugin, "--type", "T"), stdin=b'{"a": 1}\n', bound_s=BUILD_BOUND_S
+        )
         assert (0, [{"a": 1}]) == (done.code, [each["payload"] for each in outputs(done)]), done.err
         module = flowctl(
             "plugin", "run", plugin / "filter.wasm", "--type", "T", stdin=b'{"a": 1}\n'
