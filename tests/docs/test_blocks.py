@@ -52,7 +52,7 @@ HANDLERS: Handlers = {
         pipeline,
     ],
     "guides/state.md": [_state, commands, _state],
-    "guides/testing.md": [*[_testing] * 4, session],
+    "guides/testing.md": [*[_testing] * 4, session, _testing],
 }
 MODULES = {path: path.read_text() for path in Path(__file__).parent.glob("test_*.py")}
 
