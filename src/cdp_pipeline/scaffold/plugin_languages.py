@@ -69,8 +69,8 @@ LANGUAGES: Final[Mapping[str, Language]] = {
         },
         unit_test="go test ./...                   # the code alone",
         notes={
-            "grpc": "The `replace` in `go.mod` says where the SDK lies. Change it where the project "
-            "moves to another machine.",
+            "grpc": "The `replace` in `go.mod` says where the SDK lies. Change it where the "
+            "project moves to another machine.",
             "wasm": "It runs in a sandbox: no files, no network, no environment, one thread.\n\n"
             "The `replace` in `go.mod` says where the SDK lies. Change it where the project moves "
             "to another machine.",
