@@ -71,6 +71,7 @@ site_navigation = {
                 "docs/reference/configuration",
                 "docs/reference/manifest",
                 "docs/reference/components",
+                "docs/reference/metrics",
                 "docs/reference/*",
             ],
         ),

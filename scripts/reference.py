@@ -31,6 +31,7 @@ def pages() -> dict[str, str]:
         "cli.md": _page("Commands", _commands()),
         "configuration.md": _page("Configuration", _configuration()),
         "manifest.md": _page("Plugin manifest: `plugin.yaml`", _manifest()),
+        "metrics.md": _page("Metrics", _metrics()),
         "components.md": _page("Components", _components()),
         "environment.md": _page("Environment variables", environment()),
         "errors.md": _page("Error codes", _errors()),
@@ -135,6 +136,20 @@ def _default(inner: Mapping[str, Any]) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def _metrics() -> Iterator[str]:
+    from cdp_pipeline.admin.metrics import METRICS
+
+    yield (
+        "What `GET /metrics` of a [running host](../guides/operating.md#metrics) gives, in "
+        "Prometheus' text format.\nEvery sample has the label `pipeline`.\n"
+    )
+    yield "| metric | kind | labels | meaning |\n|---|---|---|---|"
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        yield f"| `{metric.shown_name}` | {metric.kind} | {labels} | {_cell(metric.help)} |"
+    yield ""
 
 
 def _components() -> Iterator[str]:

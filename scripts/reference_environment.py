@@ -12,6 +12,8 @@ from typing import Any
 HOST = {
     "FLOWCTL_CONFIG": "The settings file, where `--settings` names none.",
     "FLOWCTL_TRACEBACK": "With any value, a fault of `flowctl` itself is shown with its traceback.",
+    "NO_COLOR": "With any value, nothing is coloured; nor where output is no terminal.",
+    "TERM": "What the terminal can do; `dumb` shows no colour.",
     "GRPC_VERBOSITY": "What gRPC's own core logs; `flowctl` sets it to `NONE` unless it is set.",
 }
 FOLDERS = {

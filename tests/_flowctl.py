@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,22 @@ def flowctl(
     """Run `flowctl` with *arguments* to its end; a build needs more than the usual bound."""
     streams = {} if stdin is None else {"stdin": subprocess.PIPE}
     return finish(start(*arguments, cwd=cwd, env=env, **streams), stdin, bound_s=bound_s)
+
+
+def on_terminal(command: Sequence[str], env: Mapping[str, str] = {}) -> str:
+    """Return what *command* shows on a terminal, until it ends."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command, env={**os.environ, **env}, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # how Linux says that nobody writes any more
+        while piece := os.read(ours, 65_536):
+            shown += piece
+    process.wait(timeout=BOUND_S)
+    os.close(ours)
+    return shown.decode()
 
 
 @contextmanager

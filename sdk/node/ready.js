@@ -79,7 +79,7 @@ while (!isReady(wanted)) {
   }
   try {
     if (!isReady(wanted)) {
-      run("npm", "ci", "--no-audit", "--no-fund");
+      run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error");
       run(process.execPath, "build.js");
       writeFileSync(BUILT, wanted);
     }

@@ -17,4 +17,4 @@ for bin in "$(dirname "$(command -v cargo || echo /usr/bin/cargo)")" /usr/bin; d
 done
 echo "no compiler here has the target $target: run \`rustup target add $target\`," >&2
 echo "or install cargo, lld and libstd-rust-dev-wasm32 (Debian)" >&2
-exit 1
+exit 127

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
 from cdp_pipeline import __version__
+from cdp_pipeline.cli.main import app
 from cdp_pipeline.host.catalog import Catalog
-from tests._flowctl import COMMAND, Finished, finish, flowctl, start
+from tests._flowctl import COMMAND, Finished, finish, flowctl, on_terminal, start
 from tests._workshop import Lake, Workshop
 
-COMMANDS = [
-    ("run",),
-    ("validate",),
-    ("schema",),
-    ("list",),
-    ("explain",),
-    ("checkpoint", "show"),
-    ("checkpoint", "reset"),
-    ("lake", "generate"),
-    ("lake", "inspect"),
-    ("lake", "gaps"),
-    ("status",),
-    ("pipeline", "pause"),
-    ("pipeline", "resume"),
-    ("pipeline", "drain"),
-    ("plugin", "list"),
-    ("plugin", "reload"),
-    ("plugin", "logs"),
-]
+OTHERWISE_FOR_MACHINES = {
+    ("run",): "--log-format json",
+    ("schema",): "is JSON",
+    ("plugin", "run"): "writes JSON lines",
+    ("plugin", "dev"): "is for people",
+}
+
+
+def leaves(command: Any, *name: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield each command that does something, by its words."""
+    children = getattr(command, "commands", {})
+    if not children:
+        yield name, command
+    for word, child in children.items():
+        yield from leaves(child, *name, word)
+
+
+LEAVES = dict(leaves(typer.main.get_command(app)))
 TYPES = {
     "sources": {"galexie", "jsonl", "stdin"},
     "processors": {"filter", "flatten", "latest-ledger", "ledger-to-json", "map", "rows"},
@@ -67,19 +70,34 @@ class TestHelp:
         done = flowctl("--help")
 
         assert (0, "") == (done.code, done.err)
-        assert all(command[0] in done.out for command in COMMANDS)
+        assert all(command[0] in done.out for command in LEAVES)
 
-    @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+    @pytest.mark.parametrize("command", LEAVES, ids=" ".join)
     def test_says_what_each_option_means(self, command: tuple[str, ...]) -> None:
-        """Help gives an example of the command's use, and a text beside each option."""
+        """Beside each argument and option there is a text."""
+        bare = [each.name for each in LEAVES[command].params if not getattr(each, "help", "")]
+
+        assert [] == bare
+
+    @pytest.mark.parametrize("command", [("run",), ("plugin", "new")], ids=" ".join)
+    def test_is_shown(self, command: tuple[str, ...]) -> None:
+        """`--help` shows what the command does and its options, and ends with 0."""
         done = flowctl(*command, "--help", env={"COLUMNS": "200"})
-        options = [line for line in done.out.splitlines() if re.match(r"│ +\*? *--\w", line)]
-        bare = [line for line in options if not re.search(r"[a-z]{2}.*[.\]] *│$", line)]
 
         assert (0, "") == (done.code, done.err)
         assert f"Example: flowctl {' '.join(command)}" in words(done.out)
-        assert options
-        assert [] == bare
+
+    @pytest.mark.parametrize("command", LEAVES, ids=" ".join)
+    def test_shows_an_example(self, command: tuple[str, ...]) -> None:
+        """Every command has an example, which is itself; and says what it takes."""
+        help_text = LEAVES[command].help or ""
+        assert f"Example: `flowctl {' '.join(command)}" in help_text or command == ("test", "run")
+
+    @pytest.mark.parametrize("command", LEAVES, ids=" ".join)
+    def test_answers_for_machines(self, command: tuple[str, ...]) -> None:
+        """Every command that has an answer gives it as JSON, too."""
+        options = [name for each in LEAVES[command].params for name in each.opts]
+        assert ("--output" in options) != (command in OTHERWISE_FOR_MACHINES)
 
     def test_version(self) -> None:
         """`--version` prints name and version."""
@@ -335,6 +353,41 @@ class TestInternalFaults:
 
         assert (1, "internal") == (done.code, done.fault.code)
         assert "FLOWCTL_TRACEBACK=1" in done.fault.hint
+
+
+class TestColor:
+    COLOR = re.compile(r"\x1b\[[0-9;]*(?:3[0-8]|9[0-7])[0-9;]*m")
+
+    def shown(self, file: Path, *arguments: str, **env: str) -> str:
+        """Return what a run shows on a terminal."""
+        return on_terminal([COMMAND, *arguments, str(file)], env)
+
+    def test_a_terminal_has_color(self, file: Path) -> None:
+        """Where nothing is said, log lines are coloured on a terminal."""
+        assert self.COLOR.search(self.shown(file, "run", "--no-progress", TERM="xterm"))
+
+    @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+    def test_whoever_wants_none_sees_none(self, file: Path, env: dict[str, str]) -> None:
+        """`NO_COLOR`, and a terminal that knows none, turn it off in logs, display and help."""
+        terminal = {"TERM": "xterm", **env}
+        assert not self.COLOR.search(self.shown(file, "run", "--progress", **terminal))
+        assert not self.COLOR.search(on_terminal([COMMAND, "--help"], terminal))
+
+
+class TestCompletion:
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_a_shell_is_told_how(self, shell: str) -> None:
+        """`--show-completion` prints a script that asks flowctl itself."""
+        done = flowctl("--show-completion", shell)
+        assert 0 == done.code
+        assert "_FLOWCTL_COMPLETE" in done.out
+
+    def test_words_are_completed(self) -> None:
+        """Commands and options that begin as typed are offered."""
+        env = {"_FLOWCTL_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
+        offered = flowctl(env=env | {"COMP_WORDS": "flowctl plugin re"}).out
+        assert "reload" in offered
+        assert "inspect" not in offered
 
 
 def test_the_command_is_installed() -> None:

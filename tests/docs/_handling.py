@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer.main
 
+from cdp_pipeline.admin.metrics import METRICS
 from cdp_pipeline.artifacts.manifest import load_manifest
 from cdp_pipeline.cli.main import app
 from cdp_pipeline.config import load_pipeline
@@ -132,3 +137,26 @@ def by(module: str) -> Callable[[Block, Path], None]:
 
 Handler = Callable[[Block, Path], None]
 Handlers = Mapping[str, list[Handler]]
+
+
+def scrape_config(block: Block, folder: Path) -> None:
+    """A configuration of Prometheus: its own tool finds no fault in it."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool on PATH")
+    (folder / "token").write_text("x")
+    file = folder / "prometheus.yml"
+    file.write_text(re.sub(r"(credentials_file: ).*", rf"\g<1>{folder / 'token'}", block.text))
+    done = subprocess.run(
+        [promtool, "check", "config", str(file)], capture_output=True, text=True, check=False
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def queries(block: Block, _folder: Path) -> None:
+    """Queries of Prometheus: each is about metrics that there are."""
+    known = {metric.shown_name for metric in METRICS}
+    for line in block.text.splitlines():
+        names = set(re.findall(r"\bcdp_\w+", line))
+        assert names, line
+        assert names <= known, line

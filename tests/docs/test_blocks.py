@@ -18,6 +18,8 @@ from tests.docs._handling import (
     go_file,
     manifest,
     pipeline,
+    queries,
+    scrape_config,
     session,
     valid_json,
 )
@@ -40,7 +42,7 @@ HANDLERS: Handlers = {
         go_file,
         *[_migrating] * 2,
     ],
-    "guides/operating.md": [*[_operating] * 6],
+    "guides/operating.md": [*[_operating] * 6, scrape_config, queries],
     "guides/packaging.md": [
         manifest,
         manifest,

@@ -23,7 +23,7 @@ OUTPUT, SAID, ROUND = re.findall(
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The plugin and the messages that it shows."""
-    for kind, name in (("python", "fees.py"), ("jsonl", "payments.jsonl")):
+    for kind, name in (("python", "fees.py"), ("json", "payments.jsonl")):
         [text] = re.findall(rf"```{kind}\n(.*?)```", GUIDE, re.DOTALL)
         (tmp_path / name).write_text(text)
     return tmp_path

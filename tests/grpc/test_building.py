@@ -138,9 +138,12 @@ class TestBuild:
         assert "cannot find module" in str(caught.value)
 
     async def test_that_cannot_be_run(self, workshop: Workshop, yard: Yard) -> None:
-        """A build command that is nowhere is named."""
-        with pytest.raises(ArtifactError, match="no-such-tool"):
-            await yard.builder.ensure(compiled(workshop, "no-such-tool"))
+        """A build command that is nowhere is named, started by a shell or not, and the way out."""
+        for command in (["no-such-tool"], ["sh", "-c", "no-such-tool"]):
+            with pytest.raises(ArtifactError, match="no-such-tool") as caught:
+                await yard.builder.ensure(compiled(workshop, *command))
+            assert "plugin.build_failed" == caught.value.code
+            assert "install what is missing, `flowctl doctor` tells how" in str(caught.value.hint)
 
     async def test_of_a_command_on_path(self, workshop: Workshop, yard: Yard) -> None:
         """Of a plugin that an interpreter runs, the file that it names is what is built."""

@@ -24,7 +24,7 @@ import pytest
 
 from cdp_pipeline.config.limits import FileGrant, Limits, Permissions
 from cdp_pipeline.errors import ArtifactError
-from cdp_pipeline.host.plugins import runtime_of
+from cdp_pipeline.host.launch import runtime_of
 from cdp_pipeline.runtimes.grpc.confinement import volumes
 from cdp_pipeline.runtimes.grpc.engine import HOST_LABEL, Engine
 from cdpplugin import Context

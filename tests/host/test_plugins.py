@@ -9,7 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cdp_pipeline.cli.main import app
-from cdp_pipeline.errors import CdpError
+from cdp_pipeline.config.pipeline import PluginConfig
+from cdp_pipeline.errors import CdpError, ConfigError
+from cdp_pipeline.host.catalog import Catalog
+from cdp_pipeline.host.plugins import Plugins
 
 PLUGIN = """\
 from cdpplugin import processor
@@ -57,6 +60,37 @@ def test_terms_that_cannot_be_kept_are_refused(tmp_path: Path, terms: str, code:
     assert refused is not None
     assert code == refused.code
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("versions", "code", "said"),
+    [
+        (">=0.1 <9", None, ""),
+        (">=9", "plugin.host_mismatch", "`made-for@1.0.0` requires cdp-pipeline >=9, this is"),
+        ("soon", "config.value_invalid", "expected versions such as"),
+    ],
+)
+def test_a_plugin_for_another_host_is_refused(
+    tmp_path: Path, versions: str, code: str | None, said: str
+) -> None:
+    """What a manifest requires of the host holds, and the error leads to that line of it."""
+    folder = tmp_path / "made-for"
+    folder.mkdir()
+    (folder / "plugin.py").write_text(PLUGIN)
+    (folder / "plugin.yaml").write_text(
+        "name: made-for\nversion: 1.0.0\nruntime: native\nexecutable: plugin.py\n"
+        f'requires: {{cdp-pipeline: "{versions}"}}\n'
+    )
+    plugins = Plugins(Catalog(), {})
+    listed = PluginConfig(name="made-for", path=str(folder))
+    if code is None:
+        metadata = plugins.listed(listed).metadata
+        assert metadata is not None
+        assert "made-for@1.0.0" == metadata.reference
+        return
+    with pytest.raises(ConfigError, match=said) as caught:
+        plugins.listed(listed)
+    assert (code, f"{folder / 'plugin.yaml'}:5:12") == (caught.value.code, caught.value.where)
 
 
 def named(folder: Path, version: str) -> CdpError | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cdp_pipeline.host.plugins import runtime_of
+from cdp_pipeline.host.launch import runtime_of
 from cdp_pipeline.manager.admission import Machine
 from cdp_pipeline.manager.instance import Candidate
 from cdp_pipeline.manager.managed import Managed

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from cdp_pipeline.host.plugins import runtime_of
+from cdp_pipeline.host.launch import runtime_of
 from cdp_pipeline.manager.events import EventLog
 from cdp_pipeline.manager.manager import UnknownPlugin
 from cdpplugin import Batch

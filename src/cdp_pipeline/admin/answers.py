@@ -202,6 +202,12 @@ class Readiness:
         return cls(is_ready=not reasons, reasons=reasons)
 
 
+class Exposition(bytes):
+    """The numbers of a run in Prometheus' text format; `docs/reference/metrics.md` lists them."""
+
+    media_type = "text/plain; version=0.0.4"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """Why a request was not answered.

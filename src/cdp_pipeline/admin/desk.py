@@ -10,6 +10,7 @@ from typing import Any
 
 from cdp_pipeline.admin.answers import (
     Events,
+    Exposition,
     Liveness,
     LogLines,
     PipelineState,
@@ -18,6 +19,7 @@ from cdp_pipeline.admin.answers import (
     Reloads,
     RunStatus,
 )
+from cdp_pipeline.admin.metrics import exposition
 from cdp_pipeline.admin.subject import Subject, state_of
 from cdp_pipeline.errors import StateError
 from cdp_pipeline.observability.logs import logger, recent_lines
@@ -147,6 +149,11 @@ async def drain(desk: Desk, _asked: Asked) -> tuple[int, Any]:
         logger(pipeline=desk.subject.name).info("draining on request")
         run.stop()
     return 200, _state(desk)
+
+
+async def metrics(desk: Desk, _asked: Asked) -> tuple[int, Any]:
+    """Return the numbers of the run for Prometheus."""
+    return 200, Exposition(exposition(desk.subject))
 
 
 async def livez(_desk: Desk, _asked: Asked) -> tuple[int, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from cdp_pipeline.admin.answers import Exposition
 from cdp_pipeline.observability.logs import masked
 
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -18,7 +19,9 @@ _FREE_TEXTS = frozenset(
 
 
 def respond(status: int, answer: Any, *, headers: Mapping[str, str] = {}) -> Response:
-    """Return *answer*, made of dataclasses and plain data, as a JSON response."""
+    """Return *answer*, made of dataclasses and plain data, as a JSON response; a text as it is."""
+    if isinstance(answer, Exposition):
+        return Response(answer, status, {**_HEADERS, **headers}, media_type=answer.media_type)
     plain = msgspec.to_builtins(answer, enc_hook=_plain)
     body = msgspec.json.encode(_without_secrets(plain), enc_hook=_plain)
     return Response(body, status, {**_HEADERS, **headers}, media_type="application/json")

@@ -97,12 +97,16 @@ def _query_parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def _response(answer: type, meaning: str) -> dict[str, Any]:
+    if issubclass(answer, answers.Exposition):
+        content: dict[str, Any] = {answer.media_type: {"schema": {"type": "string"}}}
+        return {"description": meaning, "content": content}
     schema = {"$ref": _REFERENCE.format(model=answer.__name__)}
     return {"description": meaning, "content": {"application/json": {"schema": schema}}}
 
 
 def _schemas() -> dict[str, Any]:
     classes = {answer for each in OPERATIONS for answer, _ in each.answers.values()}
+    classes.discard(answers.Exposition)
     found = {each.__name__: each for each in (*classes, answers.Refusal, *_PARTS)}
     adapters: list[tuple[str, Literal["serialization"], TypeAdapter[Any]]] = [
         (name, "serialization", TypeAdapter(each)) for name, each in found.items()

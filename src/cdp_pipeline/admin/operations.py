@@ -196,6 +196,14 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         method="GET",
+        path="/metrics",
+        id="metrics",
+        summary="The numbers of the run, for Prometheus",
+        perform=desk.metrics,
+        answers={200: (answers.Exposition, "The numbers as they are now.")},
+    ),
+    Operation(
+        method="GET",
         path="/livez",
         id="livez",
         summary="Whether the host answers",

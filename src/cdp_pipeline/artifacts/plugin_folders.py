@@ -63,7 +63,7 @@ def newest(found: Iterable[FoundPlugin], name: str, versions: str = "") -> Path 
     return max(named)[1] if named else None
 
 
-def is_wanted(version: str, versions: str) -> bool:
+def is_wanted(version: str, versions: str, where: str = "") -> bool:
     """Tell whether *version* lies in a range such as `^1.2` or `>=1.0,<2`; empty: any does.
 
     Source: the ranges of npm's `semver`.
@@ -81,6 +81,7 @@ def is_wanted(version: str, versions: str) -> bool:
         raise ConfigError(
             f"expected versions such as `^1.2` or `>=1.0 <2`, got `{versions}`",
             code="config.value_invalid",
+            where=where,
         ) from error
     return Version.coerce(version) in wanted
 

@@ -47,6 +47,7 @@ def show(file: PipelineFile, output: Output = OutputFormat.TEXT) -> None:
 def reset(
     file: PipelineFile,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    output: Output = OutputFormat.TEXT,
 ) -> None:
     """Start a pipeline over: forget its checkpoint and the position of every consumer.
 
@@ -66,5 +67,9 @@ def reset(
     mask_logs(config.secrets.masked)
     if not yes:
         typer.confirm(f"Start `{config.name}` over, removing the files it wrote?", abort=True)
-    for line in asyncio.run(forget(config, os.environ)) or ["nothing to reset"]:
+    done = asyncio.run(forget(config, os.environ))
+    if output is OutputFormat.JSON:
+        typer.echo(json.dumps({"pipeline": config.name, "done": done}, indent=2))
+        return
+    for line in done or ["nothing to reset"]:
         typer.echo(line)

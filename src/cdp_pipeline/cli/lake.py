@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,7 @@ def generate(
     meta_version: Annotated[int, typer.Option(help="LedgerCloseMeta version, 1 or 2.")] = 2,
     ledgers_per_file: Annotated[int, typer.Option(help="Ledgers in one file.")] = 1,
     files_per_partition: Annotated[int, typer.Option(help="Files in one folder.")] = 64_000,
+    output: Output = OutputFormat.TEXT,
 ) -> None:
     """Write a valid lake of an invented network; the same options give the same bytes.
 
@@ -61,6 +63,10 @@ def generate(
             done = written
 
         summary = write_lake(spec, out, progress=advance)
+    if output is OutputFormat.JSON:
+        fields = asdict(summary) | {"last_hash": summary.last_hash.hex()}
+        typer.echo(json.dumps({"lake": str(out), **fields}, indent=2))
+        return
     ledgers_held = f"{summary.first_ledger} to {summary.last_ledger}"
     typer.echo(f"{out}: ledgers {ledgers_held}, {summary.files} files")
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from cdp_pipeline.cli.arguments import Output, OutputFormat
+from cdp_pipeline.cli.running import print_json
 
 if TYPE_CHECKING:
     from cdp_pipeline.scaffold.new_plugin import NewPlugin
@@ -45,6 +49,7 @@ def new(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    output: Output = OutputFormat.TEXT,
 ) -> None:
     """Write a new plugin: manifest, code, unit tests, test cases, README. Asks for what is missing.
 
@@ -59,9 +64,13 @@ def new(
     folder = out or Path(wanted.name)
     files = project(wanted, folder, sdk)
     write_new(list(files.items()), force=force)
+    written = [str(file.relative_to(folder)) for file in sorted(files)]
+    if output is OutputFormat.JSON:
+        print_json({"folder": str(folder), **asdict(wanted), "files": written})
+        return
     typer.echo(f"{folder}: {wanted.description}")
-    for file in sorted(files):
-        typer.echo(f"  {file.relative_to(folder)}")
+    for file in written:
+        typer.echo(f"  {file}")
     place = shlex.quote(str(folder))
     typer.echo(f"next: flowctl plugin build {place} && flowctl test {place}")
 

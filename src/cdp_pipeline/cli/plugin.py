@@ -63,6 +63,7 @@ def build(
         str,
         typer.Argument(help="Its folder or its manifest.", metavar="DIR", show_default=False),
     ],
+    output: Output = OutputFormat.TEXT,
 ) -> None:
     """Build a plugin: run its manifest's `build`, make its own Python environment.
 
@@ -76,11 +77,14 @@ def build(
     buildable = isinstance(target, ManifestTarget) and (
         target.manifest.build or launchers.builder.environment_of(target.manifest)
     )
-    if not isinstance(target, ManifestTarget) or not buildable:
-        typer.echo(f"{plugin}: nothing to build")
+    reference = target.manifest.metadata().reference if isinstance(target, ManifestTarget) else ""
+    if isinstance(target, ManifestTarget) and buildable:
+        asyncio.run(launchers.builder.build(target.manifest))
+    if output is OutputFormat.JSON:
+        built = {"plugin": plugin, "reference": reference, "built": bool(buildable)}
+        typer.echo(json.dumps(built, indent=2))
         return
-    asyncio.run(launchers.builder.build(target.manifest))
-    typer.echo(f"{plugin}: built {target.manifest.metadata().reference}")
+    typer.echo(f"{plugin}: built {reference}" if buildable else f"{plugin}: nothing to build")
 
 
 @app.command()

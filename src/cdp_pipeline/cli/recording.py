@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cdp_pipeline.cli.running import host
+from cdp_pipeline.cli.arguments import Output, OutputFormat
+from cdp_pipeline.cli.running import host, print_json
 from cdp_pipeline.errors import ExitCode, StateError
 from cdp_pipeline.observability.text import printable
 
@@ -53,6 +54,7 @@ def record(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    output: Output = OutputFormat.TEXT,
 ) -> None:
     """Record the next messages of a running stage, and what comes of them, as test cases.
 
@@ -82,9 +84,14 @@ def record(
         typer.echo(_nothing(found, timeout_s), err=True)
         raise typer.Exit(ExitCode.FAILED)
     _write(file, cases_text(found, name, file, redact or ()))
+    notes = [printable(caution) for caution in cautions(found)]
+    if output is OutputFormat.JSON:
+        recorded = len(found["cases"])
+        print_json({"file": str(file), "stage": stage, "messages": recorded, "notes": notes})
+        return
     typer.echo(printable(_written(found, count, file)))
-    for caution in cautions(found):
-        typer.echo(printable(f"note: {caution}"), err=True)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 def _write(file: Path, text: str) -> None:

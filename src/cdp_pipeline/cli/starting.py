@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cdp_pipeline.cli.arguments import Output, OutputFormat
+from cdp_pipeline.cli.running import print_json
+
 if TYPE_CHECKING:
     from cdp_pipeline.scaffold.starter import Answers
 
@@ -41,6 +44,7 @@ def init(
         bool, typer.Option("--yes", "-y", help="Do not ask: take the defaults for the rest.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    output: Output = OutputFormat.TEXT,
 ) -> None:
     """Write a first pipeline: asks what to read, which rows, and where to put them.
 
@@ -59,6 +63,9 @@ def init(
     text = str(starter(answers, command))
     write_new([(file, text), (folder / SCHEMA_FILE, _schema())], force=force)
     _check(file)
+    if output is OutputFormat.JSON:
+        print_json({"file": str(file), "schema": str(folder / SCHEMA_FILE), "next": command})
+        return
     typer.echo(f"{file} is valid\nnext: {command}")
 
 

@@ -32,7 +32,8 @@ def headline(name: str, result: RunResult) -> str:
     durable = "nothing is durable yet" if through in (None, -1) else f"durable through {through}"
     match result.ending:
         case "already_completed":
-            return f"{name}: nothing to do, the range was already completed ({durable})"
+            done = f"{name}: nothing to do, the range was already completed ({durable})"
+            return f"{done}; `flowctl checkpoint reset` starts it over"
         case "nothing_read":
             return f"{name}: nothing moved, the source gave no {unit} ({durable})"
         case "completed":

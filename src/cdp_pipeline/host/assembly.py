@@ -16,7 +16,7 @@ from cdp_pipeline.engine.policy import ErrorPolicy, delay_s
 from cdp_pipeline.engine.spec import BreakerTerms, StageSpec
 from cdp_pipeline.errors import CdpError, ConfigError, PluginFault
 from cdp_pipeline.host.components import Component, require_kind
-from cdp_pipeline.host.plugins import Handle, runtime_of
+from cdp_pipeline.host.launch import Handle, runtime_of
 from cdp_pipeline.host.renewal import Renewal, candidate_of
 from cdp_pipeline.manager.managed import Managed
 from cdp_pipeline.manager.manager import PluginManager

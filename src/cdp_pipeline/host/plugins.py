@@ -7,7 +7,7 @@ file, an entry point `module:attribute`, an address).
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from cdp_pipeline.artifacts.cases import Case
 from cdp_pipeline.artifacts.manifest import Manifest, load_manifest
-from cdp_pipeline.artifacts.plugin_folders import find_plugins, is_wanted, newest
+from cdp_pipeline.artifacts.plugin_folders import find_plugins, newest
 from cdp_pipeline.artifacts.self_test import cases_for
 from cdp_pipeline.config.limits import FileGrant, Limits
 from cdp_pipeline.config.paths import cache_folder
@@ -24,16 +24,11 @@ from cdp_pipeline.config.pipeline import PluginConfig
 from cdp_pipeline.config.settings import HostSettings
 from cdp_pipeline.errors import ArtifactError, ConfigError
 from cdp_pipeline.host.catalog import Catalog
+from cdp_pipeline.host.launch import Launch, natively
 from cdp_pipeline.host.native_executable import creator
-from cdp_pipeline.observability.logs import logger
-from cdp_pipeline.runtimes import discovery, native
-from cdp_pipeline.runtimes.confining.mechanisms import Mechanisms, is_confined, unenforced
-from cdpplugin import Consumer, Plugin, PluginMetadata, Processor, Source
-
-Handle = Source | Processor | Consumer
-"""A plugin behind the asynchronous contract, whatever executes it."""
-
-Launch = Callable[[int], Awaitable[Handle]]
+from cdp_pipeline.host.plugin_terms import on_terms, require_host, require_version
+from cdp_pipeline.runtimes import discovery
+from cdpplugin import PluginMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +104,7 @@ class Plugins:
         found = self._found(plugin)
         if found.metadata is not None:
             require_version(plugin, found.metadata)
-        return replace(found, launch=_with_terms(found.launch, plugin), plugin=plugin)
+        return replace(found, launch=on_terms(found.launch, plugin), plugin=plugin)
 
     def _found(self, plugin: PluginConfig) -> Found:
         path = plugin.path
@@ -160,6 +155,7 @@ class Plugins:
         raise _missing(plugin.path)
 
     def _with_manifest(self, plugin: PluginConfig, manifest: Manifest) -> Found:
+        require_host(manifest)
         runtime = plugin.type or manifest.chosen_runtime
         if runtime != "grpc" or not manifest.address:
             _refuse_remote_keys(plugin)
@@ -201,15 +197,6 @@ def _granting(each: Granting, grant: FileGrant) -> Granting:
     return each.model_copy(
         update={"permissions": each.permissions.model_copy(update={"files": files})}
     )
-
-
-def natively(create: Callable[[], Plugin], limits: Limits | None = None) -> Launch:
-    """Return how a plugin object made by *create* is executed in this process."""
-
-    async def launch(workers: int) -> Handle:
-        return native.handle(create(), workers=workers, limits=limits)
-
-    return launch
 
 
 def _names_address(plugin: PluginConfig) -> bool:
@@ -266,64 +253,3 @@ def _unavailable(plugin: PluginConfig) -> ArtifactError:
         code="runtime.unavailable",
         hint="name a folder with a `plugin.yaml`, a Python file, or a `.wasm` file",
     )
-
-
-def require_version(plugin: PluginConfig, metadata: PluginMetadata) -> None:
-    """Refuse a plugin whose version the pipeline does not want.
-
-    Raises:
-        ConfigError: plugin.version_mismatch, or config.value_invalid for a wanted version
-            that is none.
-    """
-    if not plugin.version:
-        return
-    if not is_wanted(metadata.version, plugin.version):
-        raise ConfigError(
-            f"expected version {plugin.version} of `{plugin.name}`, got {metadata.version}",
-            code="plugin.version_mismatch",
-            hint="change `version`, or put another version of the plugin at `path`",
-        )
-
-
-def _with_terms(launch: Launch, plugin: PluginConfig) -> Launch:
-    """Return *launch* with what can be checked only once the plugin says what it is."""
-
-    async def launch_on_terms(workers: int) -> Handle:
-        handle = await launch(workers)
-        try:
-            require_version(plugin, handle.metadata())
-            _say_what_is_not_enforced(plugin, handle)
-        except ConfigError:
-            await handle.stop()
-            raise
-        return handle
-
-    return launch_on_terms
-
-
-def _say_what_is_not_enforced(plugin: PluginConfig, handle: Handle) -> None:
-    """Never let anybody believe in a limit that nothing enforces.
-
-    Raises:
-        ConfigError: plugin.not_confined; the pipeline demands a sandbox.
-    """
-    found: Mechanisms = handle.confinement  # type: ignore[union-attr]
-    if plugin.sandbox == "required" and not is_confined(found):
-        raise ConfigError(
-            f"`{plugin.name}` must be confined, and runtime `{runtime_of(handle)}` does not "
-            "confine it",
-            code="plugin.not_confined",
-            hint="set `sandbox: auto` to run it all the same",
-        )
-    if idle := unenforced(found):
-        logger(plugin=handle.metadata().reference).warning(
-            "limits are not enforced", limits=idle, runtime=runtime_of(handle)
-        )
-
-
-def runtime_of(handle: Handle) -> str:
-    """Return what executes *handle*: `native`, `grpc`, `container` or `wasm`."""
-    if isinstance(handle, native.NativePlugin):
-        return "native"
-    default = "container" if getattr(handle, "is_container", False) else "grpc"
-    return str(getattr(handle, "runtime", default))

@@ -9,6 +9,7 @@ and before it is kept among the recent lines.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any, Literal
 import structlog
 
 from cdp_pipeline.observability.recent import RecentLines
-from cdp_pipeline.observability.text import printable
+from cdp_pipeline.observability.text import printable, wants_color
 from cdpplugin.log import send_lines_to
 
 LogFormat = Literal["text", "json"]
@@ -82,7 +83,10 @@ def configure_logs(log_format: LogFormat = "text", level: str = "info") -> None:
     renderers: list[Any] = (
         [structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else [_made_printable, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            _made_printable,
+            structlog.dev.ConsoleRenderer(colors=wants_color(sys.stderr, os.environ)),
+        ]
     )
     structlog.configure(
         processors=[

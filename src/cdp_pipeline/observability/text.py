@@ -6,6 +6,8 @@ What plugins print, say of themselves and give as errors goes to a terminal in t
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import TextIO
 
 _SEQUENCES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and cursor movements
@@ -13,6 +15,14 @@ _SEQUENCES = re.compile(
     r"|\x1b[ -/]*[0-~]?"
 )
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def wants_color(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Tell whether *stream* is a terminal that shows colour, and the user wants it.
+
+    `NO_COLOR`, whatever its value, asks for none (https://no-color.org).
+    """
+    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 def printable(text: str, *, indent: str = "") -> str:

@@ -136,7 +136,7 @@ def project(wanted: NewPlugin, folder: Path, sdks: Path | None = None) -> Mappin
     sdks = sdk_folder() if sdks is None else sdks.absolute()
     sdk = sdks / wanted.language
     path = _seen_from(folder.absolute(), sdks)
-    if not sdk.is_dir() or not _PLAIN_PATH.fullmatch(path):
+    if wanted.language != "python" and not (sdk.is_dir() and _PLAIN_PATH.fullmatch(path)):
         raise UsageError(
             f"expected the SDK in a folder with a plain name, got `{sdk}`",
             code="scaffold.no_sdk",

@@ -47,7 +47,7 @@ LANGUAGES: Final[Mapping[str, Language]] = {
             "wasm": "runtime: wasm\nexecutable: my-plugin.wasm\n"
             "build: [python, -m, cdpplugin.componentize, plugin.py, -o, my-plugin.wasm]",
         },
-        unit_test="python -m pytest                # the code alone (pip install pytest cdpplugin)",
+        unit_test="python -m pytest                # the unit tests (pip install pytest)",
         notes={
             "grpc": "It runs in flowctl's own Python until it needs more: list packages in a "
             "`requirements.txt` (with `cdpplugin[grpc]` among them), and it gets an environment of "
@@ -61,17 +61,15 @@ LANGUAGES: Final[Mapping[str, Language]] = {
         title="Go",
         kinds={"grpc": _ALL, "wasm": _PROCESSOR},
         execution={
-            "grpc": "executable: bin/my-plugin\n"
-            "build: [go, build, -trimpath, -o, bin/my-plugin, .]",
+            "grpc": "executable: bin/my-plugin\nbuild: [go, build, -o, bin/my-plugin, .]",
             "wasm": "runtime: wasm\nexecutable: bin/my-plugin.wasm\n"
             "build: [env, GOOS=wasip1, GOARCH=wasm, go, build, -buildmode=c-shared, -trimpath, "
             "-o, bin/my-plugin.wasm, .]",
         },
-        unit_test="go test ./...                   # the code alone",
+        unit_test="go test ./...                   # the unit tests",
         notes={
-            "grpc": "Functions of a processor are called from several goroutines at once; "
-            "`cdpplugin.WithWorkers(1)` makes it one at a time.\n\nThe `replace` in `go.mod` says "
-            "where the SDK lies. Change it where the project moves to another machine.",
+            "grpc": "The `replace` in `go.mod` says where the SDK lies. Change it where the "
+            "project moves to another machine.",
             "wasm": "It runs in a sandbox: no files, no network, no environment, one thread.\n\n"
             "The `replace` in `go.mod` says where the SDK lies. Change it where the project moves "
             "to another machine.",
@@ -84,7 +82,7 @@ LANGUAGES: Final[Mapping[str, Language]] = {
             "grpc": "executable: node\nargs: [index.js]\nbuild: [npm, run, setup]",
             "wasm": "runtime: wasm\nexecutable: my-plugin.wasm\nbuild: [npm, run, wasm]",
         },
-        unit_test="npm test                        # the code alone",
+        unit_test="npm test                        # the unit tests",
         notes={
             "grpc": "The SDK has types for TypeScript, too.\n\n`package.json` says where the SDK "
             "lies. Change it where the project moves to another machine.",
@@ -100,7 +98,7 @@ LANGUAGES: Final[Mapping[str, Language]] = {
             "wasm": "runtime: wasm\nexecutable: my-plugin.wasm\n"
             "build: [sh, SDK_PATH/rust/build.sh, my-plugin.wasm]",
         },
-        unit_test="cargo test                      # the code alone",
+        unit_test="cargo test                      # the unit tests",
         notes={
             "wasm": "It runs in a sandbox: no files, no network, no environment. A build needs the "
             "target: `rustup target add wasm32-unknown-unknown`.\n\n`Cargo.toml` and the `build` "
@@ -115,7 +113,7 @@ LANGUAGES: Final[Mapping[str, Language]] = {
             "wasm": "runtime: wasm\nexecutable: my-plugin.wasm\n"
             "build: [sh, SDK_PATH/c/wasm-cc, -o, my-plugin.wasm, large_transfers.c]",
         },
-        unit_test="make test                       # the code alone",
+        unit_test="make test                       # the unit tests",
         notes={
             "wasm": "It runs in a sandbox: no files, no network, no environment, no C library (put "
             "`--wasi` behind `wasm-cc` to have one). A build takes what is there: clang with lld, "

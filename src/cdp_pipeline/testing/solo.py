@@ -30,8 +30,9 @@ from cdp_pipeline.errors import ArtifactError
 from cdp_pipeline.host import assembly
 from cdp_pipeline.host.catalog import Catalog
 from cdp_pipeline.host.components import Component, Resolver
+from cdp_pipeline.host.launch import Launch
 from cdp_pipeline.host.management import manager_settings
-from cdp_pipeline.host.plugins import Launch, Plugins
+from cdp_pipeline.host.plugins import Plugins
 from cdp_pipeline.host.renewal import Renewal
 from cdp_pipeline.manager.manager import PluginManager
 from cdp_pipeline.runtimes.building.builder import Builder

@@ -19,6 +19,8 @@ _TOOLS = re.compile(
     r"|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy"
 )
 """What compilers, package managers and their downloads need."""
+_TOOL_MISSING = 127
+"""How a shell, `env` and the SDKs' build scripts end where a tool is not there."""
 _SECRETS = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|PRIVATE_KEY|_AUTH", re.IGNORECASE)
 
 
@@ -51,7 +53,7 @@ async def run_build(
             command, folder=folder, environment=environment, log=log, has_lifeline=False
         )
     except ArtifactError as error:
-        raise _failed(f"{what}: {error.message}", folder) from error
+        raise _tool_missing(f"{what}: {error.message}", folder) from error
     try:
         ending = await asyncio.shield(process.ended)
     except BaseException:
@@ -60,13 +62,18 @@ async def run_build(
         raise
     if ending.status != 0:
         why = f"{what}: `{' '.join(command)}` {ending}"
-        raise _failed(with_last_lines(why, log.last_lines), folder)
+        failed = _tool_missing if ending.status == _TOOL_MISSING else _failed
+        raise failed(with_last_lines(why, log.last_lines), folder)
 
 
-def _failed(message: str, folder: Path) -> ArtifactError:
-    return ArtifactError(
-        message,
-        code="plugin.build_failed",
-        where=str(folder),
-        hint="run the command in that folder to see all of its output",
-    )
+def _tool_missing(message: str, folder: Path) -> ArtifactError:
+    hint = "install what is missing, `flowctl doctor` tells how; or correct `build` in the manifest"
+    return _failed(message, folder, hint)
+
+
+def _failed(
+    message: str,
+    folder: Path,
+    hint: str = "run the command in that folder to see all of its output",
+) -> ArtifactError:
+    return ArtifactError(message, code="plugin.build_failed", where=str(folder), hint=hint)

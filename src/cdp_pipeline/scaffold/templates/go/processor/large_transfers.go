@@ -22,7 +22,7 @@ func (l *largeTransfers) configure(_ context.Context, config json.RawMessage) er
 	return cdpplugin.DecodeConfig(config, l)
 }
 
-// process marks a large transfer; an error costs this message only.
+// process marks a large transfer; an error costs this message only. Several goroutines call it at once.
 func (l *largeTransfers) process(_ context.Context, message cdpplugin.Message) (cdpplugin.Message, error) {
 	transfer, err := cdpplugin.ParseObject(message.Payload)
 	if err != nil {
