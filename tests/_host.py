@@ -128,6 +128,7 @@ class Plugins:
             kind=ENRICH.kind,
             is_stateful=False,
             cases=recording.cases,
+            masked=0,
             left_out=recording.left_out,
             origin={"plugin": {}, "type": "enrich", "config": {}},
         )
