@@ -277,3 +277,24 @@ def test_only_what_there_is_not(folder: Path) -> None:
     )
     done = flowctl("test", folder, "--only", "zzz")
     assert (2, "test.none_found") == (done.code, done.fault.code)
+
+
+def test_a_file_with_faults_does_not_keep_the_others_from_being_tried(tmp_path: Path) -> None:
+    """Its error is shown and counted, also in JUnit; the code is that of the error."""
+    (tmp_path / "stage.py").write_text(
+        "from cdpplugin import processor\n\n\n"
+        '@processor("others-pass", "1.0.0")\ndef stage(message):\n    return message\n'
+    )
+    good = (
+        "plugins: [{name: others-pass, path: ./stage.py}]\npipeline: [{plugin: others-pass}]\n"
+        "test_cases: [{name: passes, input: {type: T}, expect: accepted}]\n"
+    )
+    (tmp_path / "a-test.yaml").write_text("pipeline: [{plugn: x}]\n")
+    (tmp_path / "b-test.yaml").write_text(good)
+    done = flowctl("test", ".", "--junit", "out.xml", cwd=tmp_path)
+
+    assert 2 == done.code
+    assert "config.unknown_key" in [fault.code for fault in done.faults]
+    assert "ok      passes" in done.out
+    assert "1 passed, 1 failed" == done.out.splitlines()[-1]
+    assert "the file as a whole" in (tmp_path / "out.xml").read_text()

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from cdp_pipeline.testing.case_runs import CaseResult
 
 
+_WHOLE = "the file as a whole"
+"""What a file that cannot be tried is called among the results."""
+
 app = typer.Typer(
     help="Run test cases through real plugins, or record some from a running pipeline.\n\n"
     "`flowctl test run PATH` may be written without `run`.",
@@ -88,16 +91,20 @@ def run_tests(
     if all(result.skipped for result in results):
         typer.echo("nothing was tried: every case was skipped", err=True)
     if any(result.has_failed for result in results):
-        raise typer.Exit(ExitCode.FAILED)
+        raise typer.Exit(choice.exit_code)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Choice:
-    """Which cases are to be run, and whether all of them must be."""
+    """Which cases are to be run, and whether all of them must be; the code where one fails.
+
+    A file that cannot be tried at all ends with the code of its error, as by itself.
+    """
 
     paths: Sequence[Path]
     only: str
     no_skip: bool
+    exit_code: int = ExitCode.FAILED
 
 
 async def _results(
@@ -108,20 +115,28 @@ async def _results(
     Raises:
         UsageError: None has such a name.
     """
-    from cdp_pipeline.errors import UsageError
-    from cdp_pipeline.testing.case_runs import run_file
+    from cdp_pipeline.cli.report import as_host_error, print_error
+    from cdp_pipeline.errors import CdpError, UsageError
+    from cdp_pipeline.testing.case_runs import CaseResult, run_file
     from cdp_pipeline.testing.cases import find_cases
+    from cdpplugin.errors import PluginError
 
     results: list[CaseResult] = []
     for file in find_cases(choice.paths):
         if output is OutputFormat.TEXT:
             typer.echo(printable(str(file)))
-        async for result in run_file(
-            file, os.environ, settings, only=choice.only, skips_fail=choice.no_skip
-        ):
-            results.append(result)
-            if output is OutputFormat.TEXT:
-                _show(result)
+        try:
+            async for result in run_file(
+                file, os.environ, settings, only=choice.only, skips_fail=choice.no_skip
+            ):
+                results.append(result)
+                if output is OutputFormat.TEXT:
+                    _show(result)
+        except (CdpError, PluginError) as raised:
+            error = as_host_error(raised)
+            print_error(error)
+            choice.exit_code = max(choice.exit_code, error.exit_code)
+            results.append(CaseResult(file=str(file), name=_WHOLE, mismatches=[str(error)]))
     if not results:
         raise UsageError(
             f"no case has `{choice.only}` in its name",
