@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+CACHES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+"""What compilers have made before: it is no state of a test, and costs a minute to make anew."""
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +28,7 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     folder = tmp_path_factory.mktemp("xdg")
     for name in ("STATE", "CACHE", "CONFIG", "DATA"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / name.lower()))
+    monkeypatch.setenv("GOCACHE", os.environ.get("GOCACHE", str(CACHES / "go-build")))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -35,6 +35,7 @@ from cdpplugin import (
     processor,
     source,
 )
+from cdpplugin.handles import THREADS
 
 Calls = list[tuple[str, Any, bool]]
 """Method, argument, whether it ran on the event loop's thread."""
@@ -532,9 +533,13 @@ class TestStreams:
         assert 1 == len(seen)
 
 
-async def wait_for_no_thread(prefix: str) -> None:
+def threads_of(plugin: str) -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name.startswith(f"{THREADS}{plugin}")]
+
+
+async def wait_for_no_thread(plugin: str) -> None:
     async with asyncio.timeout(10):
-        while [t for t in threading.enumerate() if t.name.startswith(prefix)]:
+        while threads_of(plugin):
             await asyncio.sleep(0)
 
 
@@ -548,7 +553,7 @@ class TestThreads:
 
         held: Any = handle(slow, workers=4)
         await asyncio.gather(*(held.process_batch(BATCH) for _ in range(8)))
-        assert [t for t in threading.enumerate() if t.name.startswith("many-threads")]
+        assert threads_of("many-threads")
         await held.stop()
 
         await wait_for_no_thread("many-threads")
