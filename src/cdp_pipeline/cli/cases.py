@@ -81,7 +81,7 @@ def run_tests(
     if watch:
         asyncio.run(_watched(choice, host))
         return
-    results = asyncio.run(_results(choice, host, output))
+    results, exit_code = asyncio.run(_results(choice, host, output))
     if junit is not None:
         from cdp_pipeline.testing.junit import write_junit
 
@@ -91,26 +91,26 @@ def run_tests(
     if all(result.skipped for result in results):
         typer.echo("nothing was tried: every case was skipped", err=True)
     if any(result.has_failed for result in results):
-        raise typer.Exit(choice.exit_code)
+        raise typer.Exit(exit_code)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Choice:
-    """Which cases are to be run, and whether all of them must be; the code where one fails.
-
-    A file that cannot be tried at all ends with the code of its error, as by itself.
-    """
+    """Which cases are to be run, and whether all of them must be."""
 
     paths: Sequence[Path]
     only: str
     no_skip: bool
-    exit_code: int = ExitCode.FAILED
 
 
 async def _results(
     choice: _Choice, settings: HostSettings, output: OutputFormat
-) -> list[CaseResult]:
+) -> tuple[list[CaseResult], int]:
     """Run the cases; each is shown when it has ended.
+
+    Returns:
+        The results, and the exit code where one has failed: that of the error where a file
+        cannot be tried at all.
 
     Raises:
         UsageError: None has such a name.
@@ -122,6 +122,7 @@ async def _results(
     from cdpplugin.errors import PluginError
 
     results: list[CaseResult] = []
+    exit_code: int = ExitCode.FAILED
     for file in find_cases(choice.paths):
         if output is OutputFormat.TEXT:
             typer.echo(printable(str(file)))
@@ -135,7 +136,7 @@ async def _results(
         except (CdpError, PluginError) as raised:
             error = as_host_error(raised)
             print_error(error)
-            choice.exit_code = max(choice.exit_code, error.exit_code)
+            exit_code = max(exit_code, error.exit_code)
             results.append(CaseResult(file=str(file), name=_WHOLE, mismatches=[str(error)]))
     if not results:
         raise UsageError(
@@ -145,7 +146,7 @@ async def _results(
         )
     if output is OutputFormat.TEXT:
         typer.echo(_summary(results))
-    return results
+    return results, exit_code
 
 
 def _show(result: CaseResult) -> None:

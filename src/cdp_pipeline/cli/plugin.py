@@ -29,9 +29,10 @@ from cdp_pipeline.errors import ExitCode
 from cdp_pipeline.observability.text import printable
 
 if TYPE_CHECKING:
+    from cdp_pipeline.artifacts.manifest import Manifest
     from cdp_pipeline.runtimes.grpc.remote import RemoteTerms
     from cdp_pipeline.testing.inspection import Inspection
-    from cdp_pipeline.testing.launchers import Launchers, ManifestTarget, Target
+    from cdp_pipeline.testing.launchers import Launchers, Target
     from cdpplugin.testing import Report, Result, Subject
 
 app = typer.Typer(
@@ -106,7 +107,7 @@ def inspect(
     """
     from cdp_pipeline.testing.inspection import inspect as ask
 
-    _configure_logs(logs=logs)
+    show_logs(logs=logs)
     options = ConnectionOptions(tls, tls_ca, tls_certificate, tls_key, tls_server_name, token_env)
     target, launchers = _reached(plugin, options, logs=logs, grants=grant)
 
@@ -194,7 +195,7 @@ def conformance(
     """
     from cdp_pipeline.testing.sample import load_sample
 
-    _configure_logs(logs=logs)
+    show_logs(logs=logs)
     sample = load_sample(config) if config else None
     options = ConnectionOptions(tls, tls_ca, tls_certificate, tls_key, tls_server_name, token_env)
     target, launchers = _reached(plugin, options, logs=logs, grants=grant)
@@ -244,7 +245,8 @@ def _verdict(report: Report) -> str:
     return f"\n{what}: {', '.join(counts)}, {report.seconds:.1f} s"
 
 
-def _configure_logs(*, logs: bool) -> None:
+def show_logs(*, logs: bool) -> None:
+    """Show what the plugin prints, or errors alone."""
     from cdp_pipeline.observability.logs import configure_logs
 
     configure_logs(level="debug" if logs else "error")
@@ -271,13 +273,14 @@ def _reached(
     if not has_address and not isinstance(target, AddressTarget):
         options.require_address(plugin)
         if isinstance(target, ManifestTarget) and not grants:
-            _say_what_is_withheld(target)
+            say_what_is_withheld(target.manifest)
         return target, _launchers(logs=logs, grants=grants)
     return target, _launchers(logs=logs, remote=options.terms(os.environ))
 
 
-def _say_what_is_withheld(target: ManifestTarget) -> None:
-    asked = target.manifest.permissions
+def say_what_is_withheld(manifest: Manifest) -> None:
+    """Tell what a plugin asks for and is not given."""
+    asked = manifest.permissions
     names = [*asked.env, *(grant.path for grant in asked.files)]
     if names:
         typer.echo(f"note: it asks for {', '.join(names)}; --grant gives it that", err=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdp_pipeline.cli.plugin import Grant, ShowLogs
+from cdp_pipeline.cli.plugin import Grant, ShowLogs, show_logs
 from cdp_pipeline.cli.settings import SettingsFile
 from cdp_pipeline.cli.trying import (
     Config,
@@ -19,7 +19,6 @@ from cdp_pipeline.cli.trying import (
     MessageType,
     Network,
     Plugin,
-    configure_logs,
     find,
     inputs_of,
 )
@@ -68,7 +67,7 @@ def dev(
             code="usage.input_missing",
             hint="write the messages into a file",
         )
-    configure_logs(logs=logs)
+    show_logs(logs=logs)
     host = host_settings(settings)
     inputs = inputs_of(str(input_file or ""), type_, ledger, network)
 

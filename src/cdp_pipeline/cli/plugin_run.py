@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cdp_pipeline.cli.plugin import Grant, ShowLogs
+from cdp_pipeline.cli.plugin import Grant, ShowLogs, show_logs
 from cdp_pipeline.cli.settings import SettingsFile
 from cdp_pipeline.cli.trying import (
     Config,
@@ -20,7 +20,6 @@ from cdp_pipeline.cli.trying import (
     MessageType,
     Network,
     Plugin,
-    configure_logs,
     failure_of,
     find,
     inputs_of,
@@ -66,7 +65,7 @@ def run(
     from cdp_pipeline.cli.settings import host_settings
     from cdp_pipeline.cli.standard_output import reserved_stdout
 
-    configure_logs(logs=logs)
+    show_logs(logs=logs)
     host = host_settings(settings)
     inputs = inputs_of(str(input_file or ""), type_, ledger, network)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cdp_pipeline.cli.plugin import say_what_is_withheld
 from cdp_pipeline.errors import CdpError, PluginFault, UsageError
 
 if TYPE_CHECKING:
@@ -74,13 +75,6 @@ Network = Annotated[
 ]
 
 
-def configure_logs(*, logs: bool) -> None:
-    """Show what the plugin prints, or errors alone."""
-    from cdp_pipeline.observability import logs as logging
-
-    logging.configure_logs(level="debug" if logs else "error")
-
-
 def inputs_of(path: str, kind: str, ledgers: list[Path] | None, network: str) -> Inputs:
     """Return what the options say of the input.
 
@@ -106,7 +100,6 @@ async def find(
     Raises:
         CdpError: It cannot be found, or its configuration does not fit.
     """
-    from cdp_pipeline.config.limits import Permissions
     from cdp_pipeline.observability.logs import mask_logs
     from cdp_pipeline.testing.solo import find_solo
 
@@ -115,9 +108,8 @@ async def find(
     )
     mask_logs(solo.component.secrets.masked)
     manifest = solo.manifest
-    asked = manifest.permissions if manifest and not grant else Permissions()
-    if names := [*asked.env, *(each.path for each in asked.files)]:
-        typer.echo(f"note: it asks for {', '.join(names)}; --grant gives it that", err=True)
+    if manifest is not None and not grant:
+        say_what_is_withheld(manifest)
     return solo
 
 

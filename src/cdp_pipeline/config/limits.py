@@ -80,3 +80,11 @@ class Permissions(Frozen):
     clock: bool = Field(
         default=False, description="Whether a WebAssembly plugin sees the real time."
     )
+
+    def harmless(self) -> Permissions:
+        """Return the part that reaches nothing of anybody's: it is given where nobody was asked."""
+        return Permissions(stdout=self.stdout, clock=self.clock)
+
+    def with_files(self, *grants: FileGrant) -> Permissions:
+        """Return these permissions, and *grants* besides."""
+        return self.model_copy(update={"files": (*self.files, *grants)})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from cdp_pipeline.artifacts.cases import Case
 from cdp_pipeline.artifacts.manifest import Manifest, load_manifest
@@ -133,7 +133,11 @@ class Plugins:
         if self._scratch is None:
             return plugin, manifest
         grant = FileGrant(path=str(self._scratch), mode="write")
-        return _granting(plugin, grant), _granting(manifest, grant)
+        asked, granted = (each.permissions.with_files(grant) for each in (manifest, plugin))
+        return (
+            plugin.model_copy(update={"permissions": granted}),
+            manifest.model_copy(update={"permissions": asked}),
+        )
 
     def _named(self, plugin: PluginConfig) -> Found:
         """Return the plugin that is installed under its name, or lies in a folder of plugins."""
@@ -187,16 +191,6 @@ class Plugins:
         from cdp_pipeline.runtimes.wasm.loader import WasmLoader
 
         return WasmLoader(self._environ, cache_folder(self._environ), backings=HOST_BACKINGS)
-
-
-Granting = TypeVar("Granting", PluginConfig, Manifest)
-
-
-def _granting(each: Granting, grant: FileGrant) -> Granting:
-    files = (*each.permissions.files, grant)
-    return each.model_copy(
-        update={"permissions": each.permissions.model_copy(update={"files": files})}
-    )
 
 
 def _names_address(plugin: PluginConfig) -> bool:

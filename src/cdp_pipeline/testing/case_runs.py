@@ -24,9 +24,9 @@ from cdp_pipeline.host.components import Component, Resolver
 from cdp_pipeline.host.plugins import Plugins
 from cdp_pipeline.manager.manager import PluginManager
 from cdp_pipeline.manager.settings import ManagerSettings
-from cdp_pipeline.testing.asking import Asking
+from cdp_pipeline.testing.asking import Answer, Asking, singles
 from cdp_pipeline.testing.cases import CasesFile, load_cases, skipped_names
-from cdpplugin import Batch, Delivery, Drop, PluginError, views
+from cdpplugin import Batch, PluginError, views
 from cdpplugin.function import as_plugin_error
 
 _MOST_READ = 100_000
@@ -191,8 +191,7 @@ async def _answer(case: Case, handles: Sequence[Any]) -> CaseAnswer:
         source, *handles = handles
         flowing = await _read(source, case.take, answer)
     else:
-        batch = case.inputs()
-        flowing = [batch.slice(row, row + 1) for row in range(len(batch))]
+        flowing = singles(case.inputs())
     for handle in handles:
         is_consumer = handle.metadata().type == "consumer"
         through = _consumed if is_consumer else _processed
@@ -207,10 +206,10 @@ async def _read(source: Any, take: int | None, answer: CaseAnswer) -> list[Batch
     try:
         async with aclosing(source.read(None)) as stream:
             async for found in stream:
-                for row in range(len(found.batch)):
+                for single in singles(found.batch):
                     if len(read) == _MOST_READ:
                         raise _TooMany(f"the source gives more than {_MOST_READ:,} messages")
-                    read.append(found.batch.slice(row, row + 1))
+                    read.append(single)
                     if len(read) == take:
                         return read
     except Exception as error:
@@ -220,41 +219,28 @@ async def _read(source: Any, take: int | None, answer: CaseAnswer) -> list[Batch
 
 async def _processed(handle: Any, flowing: Sequence[Batch], answer: CaseAnswer) -> list[Batch]:
     """Return what a processor makes of messages; its errors go to *answer*."""
-    asking = Asking(handle, "")
-    answers = [await asking.ask(single) for single in flowing]
-    answer.errors += [each.failure for each in answers if each.failure is not None]
+    answers = await _asked(Asking(handle, ""), flowing, answer)
     return [single for each in answers for single in each.outputs]
 
 
 async def _consumed(handle: Any, flowing: Sequence[Batch], answer: CaseAnswer) -> list[Batch]:
     """Return the messages that a consumer accepts and makes durable."""
-    durable = await handle.durable_position()
-    first = 0 if durable is None else durable + 1  # what it holds already, it would leave out
-    after: list[Batch] = []
+    asking = Asking(handle, "")
     failed = len(answer.errors)
-    for position, single in enumerate(flowing, first):
-        if not _takes(handle, single):
-            answer.left_out += 1
-            continue
-        try:
-            await handle.consume(Delivery(single, [position], position))
-            after.append(single)
-        except Exception as error:
-            failure = as_plugin_error(error)
-            if isinstance(failure, Drop):
-                answer.left_out += 1
-            else:
-                answer.errors.append(failure)
+    answers = await _asked(asking, flowing, answer)
+    answer.left_out += sum(each.has_passed_by or each.is_dropped for each in answers)
+    taken = [single for each in answers if not each.has_passed_by for single in each.outputs]
     if len(answer.errors) > failed:  # what made it fail may be in it still
-        return after
+        return taken
     try:
-        await handle.flush()
+        await asking.flush()
     except Exception as error:
         answer.errors.append(as_plugin_error(error))
         return []
-    return after
+    return taken
 
 
-def _takes(handle: Any, single: Batch) -> bool:
-    takes = handle.metadata().input_types
-    return not takes or single.types[0] in takes
+async def _asked(asking: Asking, flowing: Sequence[Batch], answer: CaseAnswer) -> Sequence[Answer]:
+    answers = [await asking.ask(single) for single in flowing]
+    answer.errors += [each.failure for each in answers if each.failure is not None]
+    return answers

@@ -250,7 +250,7 @@ class Launchers:
         if self._grants:
             return asked
         scratch = tuple(each for each in asked.files if each.path == str(self._scratch))
-        return Permissions(stdout=asked.stdout, clock=asked.clock, files=scratch)
+        return asked.harmless().with_files(*scratch)
 
     @cached_property
     def _scratch(self) -> Path:
@@ -262,8 +262,7 @@ class Launchers:
     def _with_scratch(self, manifest: Manifest) -> Manifest:
         """Return *manifest* as if it asked for that folder: a plugin's process is confined."""
         grant = FileGrant(path=str(self._scratch), mode="write")
-        files = (*manifest.permissions.files, grant)
-        permissions = manifest.permissions.model_copy(update={"files": files})
+        permissions = manifest.permissions.with_files(grant)
         return manifest.model_copy(update={"permissions": permissions})
 
     @asynccontextmanager

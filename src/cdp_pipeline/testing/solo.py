@@ -20,7 +20,6 @@ from cdp_pipeline.artifacts.plugin_folders import find_plugins, newest
 from cdp_pipeline.config.document import parse_document, read_document
 from cdp_pipeline.config.environment import FilledDocument, fill_document
 from cdp_pipeline.config.faults import raise_faults
-from cdp_pipeline.config.limits import Permissions
 from cdp_pipeline.config.locations import KeyPath, Locations
 from cdp_pipeline.config.paths import cache_folder
 from cdp_pipeline.config.pipeline import PipelineConfig, PluginConfig
@@ -211,7 +210,7 @@ def _plugin(
         ), None
     if path.is_dir() or path.suffix in (".yaml", ".yml"):
         manifest = load_manifest(path)
-        granted = _granted(manifest.permissions, grants=grants)
+        granted = manifest.permissions if grants else manifest.permissions.harmless()
         place = str(path.absolute())
         return PluginConfig(name=manifest.name, path=place, permissions=granted), manifest
     member = text.partition(".py:")[2]
@@ -232,11 +231,6 @@ def place_of(text: str, settings: HostSettings, catalog: Catalog | None = None) 
         return None
     found = newest(find_plugins(settings.plugin_folders), text)
     return found or _missing(text, settings)
-
-
-def _granted(asked: Permissions, *, grants: bool) -> Permissions:
-    """Return what a plugin gets of what it asks for: at least what is no secret of anybody."""
-    return asked if grants else Permissions(stdout=asked.stdout, clock=asked.clock)
 
 
 def _name_of(stem: str) -> str:
